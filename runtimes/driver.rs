@@ -1,0 +1,358 @@
+//! The one async driver: it pumps bytes between a [`Stream`] and a [`Connection`], and knows nothing of either.
+
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::boxed::Box;
+use std::sync::Arc;
+use std::thread_local;
+use std::vec;
+use std::vec::Vec;
+
+use super::app::{App, BoxFuture, Runner};
+use super::tasks::Tasks;
+use super::{Runtime, Stream};
+use crate::http::{Request, Response};
+use crate::wire::{Cell, Connection, ConnectionEvent, Hub};
+
+/// How much is read at once. Per thread, not per connection.
+const READ: usize = 64 * 1024;
+
+/// After how many turns a connection lets others run.
+const TURNS: usize = 32;
+
+/// Makes the future that runs the application's code for a new session.
+pub(crate) type MakeApp = Box<dyn Fn(&Arc<Cell<App>>, Option<Request>) -> BoxFuture<()> + Send + Sync>;
+
+/// Answers requests for other paths.
+pub(crate) type Fallback = Box<dyn Fn(Request) -> BoxFuture<Response> + Send + Sync>;
+
+/// What all tasks of a server share.
+pub(crate) struct Shared<R> {
+    pub(crate) runtime: R,
+    pub(crate) hub: Arc<Hub<App>>,
+    pub(crate) tasks: Arc<Tasks>,
+    pub(crate) make_app: MakeApp,
+    pub(crate) fallback: Option<Arc<Fallback>>,
+}
+
+/// The buffers of a turn. They belong to the thread: an idle connection has none.
+struct Scratch {
+    input: Vec<u8>,
+    output: Vec<u8>,
+}
+
+thread_local! {
+    static SCRATCH: core::cell::Cell<Option<Box<Scratch>>> = const { core::cell::Cell::new(None) };
+}
+
+fn take_scratch() -> Box<Scratch> {
+    SCRATCH.take().unwrap_or_else(|| {
+        Box::new(Scratch {
+            input: vec![0; READ],
+            output: Vec::new(),
+        })
+    })
+}
+
+fn give_scratch_back(mut scratch: Box<Scratch>) {
+    scratch.output.clear();
+    // One large message must not be remembered for ever.
+    scratch.output.shrink_to(4 * READ);
+    SCRATCH.set(Some(scratch));
+}
+
+/// One connection's task.
+pub(crate) struct ConnectionTask<R: Runtime> {
+    shared: Arc<Shared<R>>,
+    stream: R::Stream,
+    connection: Connection<App>,
+    /// Output that the stream did not take.
+    stuck: Vec<u8>,
+    /// Our sending was ended.
+    ended: bool,
+    /// The peer's sending was ended.
+    eof: bool,
+    /// The connection was told of the shutdown.
+    told: bool,
+    fallback: Option<BoxFuture<Response>>,
+    /// The application's code that this task runs: once it carries the session, it runs it to its end, also when the
+    /// connection is over before.
+    app: Option<Arc<Cell<App>>>,
+}
+
+/// What a turn came to.
+enum Turn {
+    /// Something happened: another one.
+    Again,
+    /// Nothing did: sleep.
+    Idle,
+    Over,
+}
+
+impl<R: Runtime> ConnectionTask<R> {
+    pub(crate) fn new(shared: Arc<Shared<R>>, stream: R::Stream, connection: Connection<App>) -> Self {
+        Self {
+            shared,
+            stream,
+            connection,
+            stuck: Vec::new(),
+            ended: false,
+            eof: false,
+            told: false,
+            fallback: None,
+            app: None,
+        }
+    }
+
+    fn run(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<()> {
+        self.connection.unpark();
+        for _ in 0..TURNS {
+            match self.turn(cx, scratch) {
+                Turn::Again => {}
+                Turn::Over => return Poll::Ready(()),
+                Turn::Idle => {
+                    if self.connection.park(cx.waker()) {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+        // Others want to run too.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Turn {
+        let now = self.shared.hub.now();
+        let mut again = false;
+
+        if !self.told && self.shared.hub.is_closing() && self.shared.hub.is_empty() {
+            self.told = true;
+            self.connection.handle_shutdown(now);
+        }
+        let out = if self.stuck.is_empty() { &mut scratch.output } else { &mut self.stuck };
+        self.connection.handle_timeout(now, out);
+        if let Some(answer) = &mut self.fallback
+            && let Poll::Ready(response) = answer.as_mut().poll(cx)
+        {
+            self.fallback = None;
+            self.connection.respond(now, &response, out);
+        }
+
+        // What was stuck first; nothing new is taken from the sessions before it is out.
+        if !self.stuck.is_empty() {
+            let written = match write(&mut self.stream, &self.stuck, cx) {
+                Ok(written) => written,
+                Err(_) => return self.fail(),
+            };
+            self.stuck.drain(..written);
+            if !self.stuck.is_empty() {
+                self.connection.handle_stuck(now, written > 0);
+            } else {
+                self.stuck = Vec::new();
+                self.connection.handle_written();
+            }
+        }
+
+        self.run_app(cx);
+
+        if self.stuck.is_empty() {
+            let out = &mut scratch.output;
+            self.connection.poll_transmit(now, out);
+            if !out.is_empty() {
+                again = true;
+                match write(&mut self.stream, out, cx) {
+                    Ok(written) if written == out.len() => self.connection.handle_written(),
+                    Ok(written) => {
+                        self.stuck = out[written..].to_vec();
+                        self.connection.handle_stuck(now, true);
+                    }
+                    Err(_) => return self.fail(),
+                }
+                out.clear();
+            }
+        }
+        if self.connection.is_done() {
+            return Turn::Over;
+        }
+        if self.connection.wants_end() && self.stuck.is_empty() && !self.ended {
+            match self.stream.poll_close(cx) {
+                Poll::Ready(Ok(())) => self.ended = true,
+                Poll::Ready(Err(_)) => return self.fail(),
+                Poll::Pending => {}
+            }
+        }
+
+        if !self.eof && self.connection.wants_input(self.stuck.len()) {
+            match self.stream.poll_read(cx, &mut scratch.input) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(0)) => {
+                    again = true;
+                    self.eof = true;
+                    self.connection.handle_end(now);
+                }
+                Poll::Ready(Ok(length)) => {
+                    again = true;
+                    let out = if self.stuck.is_empty() { &mut scratch.output } else { &mut self.stuck };
+                    self.connection.handle_input(now, &scratch.input[..length], out);
+                }
+                Poll::Ready(Err(_)) => return self.fail(),
+            }
+        }
+        while let Some(event) = self.connection.poll_event() {
+            again = true;
+            self.handle_event(event);
+        }
+        if again { Turn::Again } else { Turn::Idle }
+    }
+
+    fn fail(&mut self) -> Turn {
+        let now = self.shared.hub.now();
+        self.connection.handle_failure(now);
+        Turn::Over
+    }
+
+    fn handle_event(&mut self, event: ConnectionEvent<App>) {
+        match event {
+            ConnectionEvent::Opened { cell, request, carried } => {
+                cell.extra.set((self.shared.make_app)(&cell, request));
+                if carried {
+                    self.app = Some(cell);
+                } else {
+                    let task = SessionTask(cell);
+                    self.shared.runtime.spawn(self.shared.tasks.track(task));
+                }
+            }
+            ConnectionEvent::Fallback(request) => {
+                // A hub that hands these out was made with a fallback.
+                self.fallback = self.shared.fallback.as_ref().map(|fallback| fallback(request));
+            }
+        }
+    }
+
+    fn run_app(&mut self, cx: &mut Context<'_>) {
+        if self.app.is_none() {
+            self.app = self.connection.carries().cloned();
+        }
+        if let Some(cell) = &self.app {
+            // It stays here when it is over, so that it is not taken up again.
+            let _over = cell.extra.poll(cx, Runner::Carrier);
+        }
+    }
+}
+
+impl<R: Runtime> Future for ConnectionTask<R> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let mut scratch = take_scratch();
+        let polled = this.run(cx, &mut scratch);
+        give_scratch_back(scratch);
+        if polled.is_pending() {
+            return Poll::Pending;
+        }
+        // The connection is over. Code of the application's that this task has begun to run is run to its end, but not
+        // by a task that holds a dead connection.
+        if let Some(cell) = this.app.take()
+            && !cell.extra.is_done()
+        {
+            let rest = CarriedTask(cell);
+            this.shared.runtime.spawn(this.shared.tasks.track(rest));
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<R: Runtime> Drop for ConnectionTask<R> {
+    fn drop(&mut self) {
+        if let Some(cell) = &self.app {
+            cell.extra.clear();
+        }
+    }
+}
+
+/// Writes as much as the stream takes.
+fn write<S: Stream>(stream: &mut S, bytes: &[u8], cx: &mut Context<'_>) -> std::io::Result<usize> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match stream.poll_write(cx, &bytes[written..]) {
+            Poll::Ready(Ok(0)) => return Err(std::io::ErrorKind::WriteZero.into()),
+            Poll::Ready(Ok(length)) => written += length,
+            Poll::Ready(Err(error)) => return Err(error),
+            Poll::Pending => break,
+        }
+    }
+    Ok(written)
+}
+
+/// Runs the application's code for a session that polls, until it is over or the session has moved to a WebSocket.
+struct SessionTask(Arc<Cell<App>>);
+
+impl Future for SessionTask {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.extra.poll(cx, Runner::Session)
+    }
+}
+
+impl Drop for SessionTask {
+    fn drop(&mut self) {
+        if !self.0.extra.is_adopted() {
+            self.0.extra.clear();
+        }
+    }
+}
+
+/// Runs the rest of the application's code for a session whose WebSocket is gone.
+struct CarriedTask(Arc<Cell<App>>);
+
+impl Future for CarriedTask {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.extra.poll(cx, Runner::Carrier)
+    }
+}
+
+impl Drop for CarriedTask {
+    fn drop(&mut self) {
+        self.0.extra.clear();
+    }
+}
+
+/// The deadlines of all sessions and connections of a server: one sleeper for all of them.
+pub(crate) struct Clock<R: Runtime> {
+    shared: Arc<Shared<R>>,
+    sleep: Option<(crate::time::Instant, Pin<Box<R::Sleep>>)>,
+}
+
+impl<R: Runtime> Clock<R> {
+    pub(crate) fn new(shared: Arc<Shared<R>>) -> Self {
+        Self { shared, sleep: None }
+    }
+
+    /// Does what is due, and sees to it that it is called again in time.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
+        loop {
+            let now = self.shared.runtime.now();
+            self.shared.hub.handle_timeout(now);
+            let Some(next) = self.shared.hub.poll_timeout(cx.waker()) else {
+                self.sleep = None;
+                return;
+            };
+            if self.sleep.as_ref().is_none_or(|(until, _)| *until != next) {
+                self.sleep = Some((next, Box::pin(self.shared.runtime.sleep_until(next))));
+            }
+            let Some((_, sleep)) = &mut self.sleep else {
+                return;
+            };
+            match sleep.as_mut().poll(cx) {
+                Poll::Pending => return,
+                Poll::Ready(()) => self.sleep = None,
+            }
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! The options of a server.
+
+use core::fmt;
+use core::future::{Future, ready};
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::boxed::Box;
+use std::io;
+use std::sync::Arc;
+use std::vec::Vec;
+
+use super::server::{Connect, Events, Outcome, Server};
+use super::socket::Sender;
+use crate::engineio::{CloseReason, Config, Data, Refusal, Transport};
+use crate::error::{Error, Result};
+use crate::http::{Cors, Endpoint, Request, Response};
+use crate::runtime::Runtime;
+use crate::runtime::driver::Fallback;
+use crate::wire::{Entropy, Limits};
+
+/// The options of a server, and its handlers in the event style.
+///
+/// `D` is what [`on_connect`](Self::on_connect) returns for each session. `H` is `()` until a handler is set; from then
+/// on the server's [`serve`](Server::serve) takes none.
+///
+/// Sizes are bytes. The limits behind these options are described on [`Config`] and [`Limits`].
+pub struct Builder<R, D = (), H = ()> {
+    pub(super) runtime: R,
+    pub(super) config: Config,
+    pub(super) endpoint: Endpoint,
+    pub(super) limits: Limits,
+    pub(super) entropy: Entropy,
+    pub(super) connect: Connect<D>,
+    pub(super) fallback: Option<Fallback>,
+    pub(super) handlers: H,
+}
+
+impl<R, D, H> fmt::Debug for Builder<R, D, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("config", &self.config)
+            .field("endpoint", &self.endpoint)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+fn os_entropy(bytes: &mut [u8]) {
+    // Without it ids could be guessed: better no server than that.
+    getrandom::fill(bytes).expect("the operating system has no random numbers");
+}
+
+impl<R: Runtime> Builder<R> {
+    /// The defaults, on this runtime.
+    pub fn new(runtime: R) -> Self {
+        Self {
+            runtime,
+            config: Config::default(),
+            endpoint: Endpoint::default(),
+            limits: Limits::default(),
+            entropy: Box::new(os_entropy),
+            connect: Connect::Anybody(|| ()),
+            fallback: None,
+            handlers: (),
+        }
+    }
+
+    /// Asks this handler about each client. `Ok` is the session's data, `Err` what the client is told instead.
+    ///
+    /// It is async, and may ask a database: the client waits meanwhile, for [`Config::accept_timeout`] at most. A panic in
+    /// it refuses the client with 500.
+    pub fn on_connect<D, F, Fut>(self, connect: F) -> Builder<R, D>
+    where
+        D: Send + Sync + 'static,
+        F: Fn(Request) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<D, Refusal>> + Send + 'static,
+    {
+        Builder {
+            runtime: self.runtime,
+            config: self.config,
+            endpoint: self.endpoint,
+            limits: self.limits,
+            entropy: self.entropy,
+            connect: Connect::Ask(Box::new(move |request| Box::pin(connect(request)))),
+            fallback: self.fallback,
+            handlers: (),
+        }
+    }
+}
+
+impl<R: Runtime, D: Send + Sync + 'static> Builder<R, D> {
+    /// Calls this handler with each message, one at a time for each client, in order.
+    pub fn on_message<F, Fut>(self, message: F) -> Builder<R, D, Events<D>>
+    where
+        F: Fn(Sender<D>, Data) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Outcome> + Send + 'static,
+    {
+        self.with_events().on_message(message)
+    }
+
+    /// Calls this handler when a session that was accepted is over, once, after its last message.
+    pub fn on_disconnect<F, Fut>(self, disconnect: F) -> Builder<R, D, Events<D>>
+    where
+        F: Fn(Sender<D>, CloseReason) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Outcome> + Send + 'static,
+    {
+        self.with_events().on_disconnect(disconnect)
+    }
+
+    fn with_events(self) -> Builder<R, D, Events<D>> {
+        Builder {
+            runtime: self.runtime,
+            config: self.config,
+            endpoint: self.endpoint,
+            limits: self.limits,
+            entropy: self.entropy,
+            connect: self.connect,
+            fallback: self.fallback,
+            handlers: Events::default(),
+        }
+    }
+}
+
+impl<R: Runtime, D: Send + Sync + 'static> Builder<R, D, Events<D>> {
+    /// Calls this handler with each message, one at a time for each client, in order.
+    #[must_use]
+    pub fn on_message<F, Fut>(mut self, message: F) -> Self
+    where
+        F: Fn(Sender<D>, Data) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Outcome> + Send + 'static,
+    {
+        self.handlers.message = Some(Box::new(move |sender, data| {
+            let handled = message(sender, data);
+            Box::pin(async move { handled.await.into_result() })
+        }));
+        self
+    }
+
+    /// Calls this handler when a session that was accepted is over, once, after its last message.
+    #[must_use]
+    pub fn on_disconnect<F, Fut>(mut self, disconnect: F) -> Self
+    where
+        F: Fn(Sender<D>, CloseReason) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Outcome> + Send + 'static,
+    {
+        self.handlers.disconnect = Some(Box::new(move |sender, reason| {
+            let handled = disconnect(sender, reason);
+            Box::pin(async move { handled.await.into_result() })
+        }));
+        self
+    }
+}
+
+impl<R: Runtime, D: Send + Sync + 'static, H> Builder<R, D, H> {
+    /// How often a ping is sent. 25 s.
+    #[must_use]
+    pub fn ping_interval(mut self, interval: Duration) -> Self {
+        self.config.ping_interval = interval;
+        self
+    }
+
+    /// Added to the announced ping interval only. None.
+    #[must_use]
+    pub fn ping_interval_grace(mut self, grace: Duration) -> Self {
+        self.config.ping_interval_grace = grace;
+        self
+    }
+
+    /// How long to wait for a pong. 20 s.
+    #[must_use]
+    pub fn ping_timeout(mut self, timeout: Duration) -> Self {
+        self.config.ping_timeout = timeout;
+        self
+    }
+
+    /// How long a WebSocket may take to prove itself and upgrade. 10 s.
+    #[must_use]
+    pub fn upgrade_timeout(mut self, timeout: Duration) -> Self {
+        self.config.upgrade_timeout = timeout;
+        self
+    }
+
+    /// The largest polling body and WebSocket message that is taken. 1,000,000 bytes.
+    #[must_use]
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.config.max_payload = bytes;
+        self
+    }
+
+    /// How much may be queued for one client before `send` waits. 4,000,000 bytes.
+    #[must_use]
+    pub fn max_queue(mut self, bytes: usize) -> Self {
+        self.config.max_queue = bytes;
+        self
+    }
+
+    /// Whether sessions that poll may move to a WebSocket. They may.
+    #[must_use]
+    pub fn allow_upgrades(mut self, allow: bool) -> Self {
+        self.config.upgrades = allow;
+        self
+    }
+
+    /// On which transports a session may be opened. Both.
+    #[must_use]
+    pub fn transports(mut self, transports: &[Transport]) -> Self {
+        self.endpoint.set_transports(transports);
+        self
+    }
+
+    /// The path below which Engine.IO lives. `/engine.io/`.
+    #[must_use]
+    pub fn path(mut self, path: &str) -> Self {
+        self.endpoint.set_path(path);
+        self
+    }
+
+    /// Which web pages may use the server. Those of the same host.
+    #[must_use]
+    pub fn cors(mut self, cors: Cors) -> Self {
+        self.endpoint.set_cors(cors);
+        self
+    }
+
+    /// All limits and times of sessions.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// All limits and times of connections.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Where session ids come from: bytes that nobody can predict. The operating system's, unless a simulation brings its
+    /// own.
+    #[must_use]
+    pub fn entropy(mut self, fill: impl FnMut(&mut [u8]) + Send + 'static) -> Self {
+        self.entropy = Box::new(fill);
+        self
+    }
+
+    /// Answers requests for other paths. Without it they get 404.
+    #[must_use]
+    pub fn fallback<F, Fut>(mut self, fallback: F) -> Self
+    where
+        F: Fn(Request) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Response> + Send + 'static,
+    {
+        self.fallback = Some(Box::new(move |request| Box::pin(fallback(request))));
+        self
+    }
+
+    /// Listens on an address, such as `127.0.0.1:3000` or `localhost:3000`; port 0 is any free one.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] for options that can not be used, [`Error::Io`] where the system refuses the address.
+    pub async fn bind(self, address: &str) -> Result<Server<R, D, H>> {
+        self.check()?;
+        let listener = self.listen(address).await?;
+        Server::new(self, listener)
+    }
+
+    async fn listen(&self, address: &str) -> Result<R::Listener> {
+        if let Ok(address) = address.parse::<SocketAddr>() {
+            return Ok(self.runtime.bind(address).await?);
+        }
+        let unusable = Error::Unusable {
+            what: "address",
+            why: "it is not of the form host:port",
+        };
+        let Some((host, port)) = address.rsplit_once(':') else {
+            return Err(unusable);
+        };
+        let port = port.parse().map_err(|_| unusable)?;
+        let mut last = io::Error::from(io::ErrorKind::NotFound);
+        for address in self.resolve(host, port).await? {
+            match self.runtime.bind(address).await {
+                Ok(listener) => return Ok(listener),
+                Err(error) => last = error,
+            }
+        }
+        Err(last.into())
+    }
+
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        self.runtime.resolve(host, port).await
+    }
+
+    fn check(&self) -> Result<()> {
+        let unusable = |what, why| Err(Error::Unusable { what, why });
+        let (polling, websocket) = (
+            self.endpoint.serves(Transport::Polling),
+            self.endpoint.serves(Transport::WebSocket),
+        );
+        if !polling && !websocket {
+            return unusable("transports", "there is none");
+        }
+        if self.config.max_payload == 0 {
+            return unusable("max_payload", "nothing could be received");
+        }
+        if self.config.max_queue < 1024 {
+            return unusable("max_queue", "hardly anything could be sent");
+        }
+        if self.config.ping_interval.is_zero() {
+            return unusable("ping_interval", "it is zero");
+        }
+        Ok(())
+    }
+}
+
+impl<D> Connect<D> {
+    pub(super) fn ask(&self, request: Option<Request>) -> super::server::Connecting<D>
+    where
+        D: Send + 'static,
+    {
+        match (self, request) {
+            (Self::Ask(connect), Some(request)) => connect(request),
+            (Self::Ask(_), None) => unreachable!("the hub keeps requests where there is a connect handler"),
+            (Self::Anybody(data), _) => Box::pin(ready(Ok(data()))),
+        }
+    }
+
+    pub(super) fn wants_request(&self) -> bool {
+        matches!(self, Self::Ask(_))
+    }
+}
+
+/// The upgrade list, the announced transports and the endpoint must tell the same story.
+pub(super) fn settle<R, D, H>(builder: &mut Builder<R, D, H>) {
+    builder.config.upgrades &= builder.endpoint.serves(Transport::WebSocket);
+}
+
+pub(super) fn share<T>(value: T) -> Arc<T> {
+    Arc::new(value)
+}

@@ -1,0 +1,371 @@
+//! The server: accepts connections, and runs the application's code for each session.
+
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::net::SocketAddr;
+use core::pin::{Pin, pin};
+use core::task::Poll;
+use core::time::Duration;
+use std::boxed::Box;
+use std::sync::Arc;
+
+use super::builder::{self, Builder};
+use super::handle::{Control, Handle};
+use super::socket::{Sender, Socket};
+use crate::engineio::state::Phase;
+use crate::engineio::{CloseReason, Data, Refusal};
+use crate::error::{Error, Result};
+use crate::http::Request;
+use crate::runtime::Runtime;
+use crate::runtime::app::{App, BoxFuture};
+use crate::runtime::driver::{Clock, ConnectionTask, MakeApp, Shared};
+use crate::runtime::log::{log, prefix};
+use crate::runtime::tasks::Tasks;
+use crate::wire::{Cell, Connection, Hub};
+
+/// How long to wait where a connection can not be accepted because the system has run out of something.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+pub(super) type Connecting<D> = BoxFuture<Result<D, Refusal>>;
+
+/// Who decides about clients.
+pub(super) enum Connect<D> {
+    /// Nobody: all are welcome.
+    Anybody(fn() -> D),
+    /// This handler.
+    Ask(Box<dyn Fn(Request) -> Connecting<D> + Send + Sync>),
+}
+
+type MessageHandler<D> = Box<dyn Fn(Sender<D>, Data) -> BoxFuture<Result<()>> + Send + Sync>;
+type DisconnectHandler<D> = Box<dyn Fn(Sender<D>, CloseReason) -> BoxFuture<Result<()>> + Send + Sync>;
+
+/// The handlers of the event style: see [`Builder::on_message`].
+pub struct Events<D> {
+    pub(super) message: Option<MessageHandler<D>>,
+    pub(super) disconnect: Option<DisconnectHandler<D>>,
+}
+
+impl<D> Default for Events<D> {
+    fn default() -> Self {
+        Self {
+            message: None,
+            disconnect: None,
+        }
+    }
+}
+
+impl<D> fmt::Debug for Events<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Events")
+    }
+}
+
+/// What a handler may return: nothing, or a result, whose error goes to the log.
+#[diagnostic::on_unimplemented(
+    message = "a handler returns `()` or a `Result<(), E>`",
+    note = "`E` must be an error: it turns into `Box<dyn Error + Send + Sync>`"
+)]
+pub trait Outcome: Send {
+    /// The same, with this crate's error.
+    fn into_result(self) -> Result<()>;
+}
+
+impl Outcome for () {
+    fn into_result(self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl<E: Into<Box<dyn core::error::Error + Send + Sync>> + Send> Outcome for Result<(), E> {
+    fn into_result(self) -> Result<()> {
+        self.map_err(Error::application)
+    }
+}
+
+/// A server that listens, and serves once [`serve`](Self::serve) is called.
+pub struct Server<R: Runtime, D = (), H = ()> {
+    runtime: R,
+    listener: R::Listener,
+    local_addr: SocketAddr,
+    hub: Arc<Hub<App>>,
+    control: Arc<Control>,
+    options: Builder<R, D, H>,
+}
+
+impl<R: Runtime, D, H> fmt::Debug for Server<R, D, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("local_addr", &self.local_addr).finish_non_exhaustive()
+    }
+}
+
+impl<R: Runtime + Default> Server<R> {
+    /// Listens with the default options on an address, such as `127.0.0.1:3000`; port 0 is any free one.
+    ///
+    /// # Errors
+    /// As [`Builder::bind`].
+    pub async fn bind(address: &str) -> Result<Self> {
+        Self::builder().bind(address).await
+    }
+
+    /// The options.
+    pub fn builder() -> Builder<R> {
+        Builder::new(R::default())
+    }
+}
+
+impl<R: Runtime> Server<R> {
+    /// The options of a server on a runtime that is a value.
+    pub fn builder_on(runtime: R) -> Builder<R> {
+        Builder::new(runtime)
+    }
+}
+
+impl<R: Runtime, D: Send + Sync + 'static, H> Server<R, D, H> {
+    pub(super) fn new(mut options: Builder<R, D, H>, listener: R::Listener) -> Result<Self> {
+        builder::settle(&mut options);
+        let runtime = options.runtime.clone();
+        let local_addr = runtime.local_addr(&listener)?;
+        let clock = {
+            let runtime = runtime.clone();
+            move || runtime.now()
+        };
+        let entropy = core::mem::replace(&mut options.entropy, Box::new(|_| ()));
+        let hub = Hub::new(
+            options.config.clone(),
+            options.endpoint.clone(),
+            options.limits.clone(),
+            clock,
+            entropy,
+        );
+        let hub = hub.keep_requests(options.connect.wants_request()).with_fallback(options.fallback.is_some());
+        Ok(Self {
+            runtime,
+            listener,
+            local_addr,
+            hub: Arc::new(hub),
+            control: Arc::default(),
+            options,
+        })
+    }
+
+    /// The address that the server listens on, with the real port where 0 was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// The server from outside: to count and close sessions, and to end it.
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.hub.clone(), self.control.clone())
+    }
+
+    async fn run(self, make_app: MakeApp, fallback: Option<Arc<crate::runtime::driver::Fallback>>) -> Result<()> {
+        let shared = Arc::new(Shared {
+            runtime: self.runtime,
+            hub: self.hub,
+            tasks: Arc::new(Tasks::default()),
+            make_app,
+            fallback,
+        });
+        // Whether this future comes to its end or is dropped: then nothing of the server is left running.
+        let _end = End {
+            hub: shared.hub.clone(),
+            tasks: shared.tasks.clone(),
+            control: self.control.clone(),
+        };
+        let mut clock = Clock::new(shared.clone());
+        let mut accepting = pin!(accept(shared.clone(), self.listener));
+        let mut stopping: Option<(crate::time::Instant, Pin<Box<R::Sleep>>)> = None;
+        let mut drained = false;
+        poll_fn(|cx| {
+            clock.poll(cx);
+            let deadline = self.control.poll_deadline(cx);
+            // Clients of sessions that are closing may come back for the rest until there are none.
+            if !drained && accepting.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            let Some(deadline) = deadline else {
+                return Poll::Pending;
+            };
+            if !shared.hub.is_closing() {
+                let now = shared.hub.now();
+                if deadline <= now {
+                    return Poll::Ready(());
+                }
+                shared.hub.close(now);
+            }
+            if stopping.as_ref().is_none_or(|(until, _)| *until != deadline) {
+                stopping = Some((deadline, Box::pin(shared.runtime.sleep_until(deadline))));
+            }
+            if let Some((_, sleep)) = &mut stopping
+                && sleep.as_mut().poll(cx).is_ready()
+            {
+                return Poll::Ready(());
+            }
+            if !drained && shared.hub.poll_empty(cx).is_ready() {
+                drained = true;
+                shared.tasks.wake_all();
+            }
+            if drained { shared.tasks.poll_idle(cx) } else { Poll::Pending }
+        })
+        .await;
+        Ok(())
+    }
+}
+
+/// Accepts connections, for ever.
+async fn accept<R: Runtime>(shared: Arc<Shared<R>>, listener: R::Listener) {
+    loop {
+        match shared.runtime.accept(&listener).await {
+            Ok((stream, peer)) => {
+                let connection = Connection::new(shared.hub.clone(), peer, shared.hub.now());
+                let task = ConnectionTask::new(shared.clone(), stream, connection);
+                shared.runtime.spawn(shared.tasks.track(task));
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                log!(error, "a connection can not be accepted: {error}");
+                shared.runtime.sleep_until(shared.hub.now() + ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether an error of `accept` is that of a connection which has gone again: the next may be tried at once.
+fn is_of_one_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
+}
+
+/// Cuts off whatever is left of a server when it ends.
+struct End {
+    hub: Arc<Hub<App>>,
+    tasks: Arc<Tasks>,
+    control: Arc<Control>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        // Without a word: no task runs again, to say goodbye.
+        self.tasks.abort();
+        self.hub.abort(self.hub.now());
+        self.control.end();
+    }
+}
+
+impl<R: Runtime, D: Send + Sync + 'static> Server<R, D> {
+    /// Serves: runs `handler` for each session, with the socket to receive from. Ready when the server was
+    /// [shut down](Handle::shutdown); dropping the future ends the server at once.
+    ///
+    /// A handler that returns has dropped its socket, which closes the session. It is not cancelled when the client
+    /// leaves: `recv` returns `None`, and the handler comes to its own end. An error goes to the log. A panic ends its
+    /// session and no other.
+    ///
+    /// # Errors
+    /// None at present.
+    pub async fn serve<F, Fut>(mut self, handler: F) -> Result<()>
+    where
+        F: Fn(Socket<D>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        let (connect, handler) = self.options.take_connect(handler);
+        let make_app: MakeApp = Box::new(move |cell, request| {
+            let (cell, handler) = (cell.clone(), handler.clone());
+            let connecting = connect.ask(request);
+            Box::pin(async move {
+                if let Some(socket) = open(cell, connecting).await {
+                    let sender = socket.sid().clone();
+                    if let Err(error) = handler(socket).await {
+                        log!(warn, "session {}…: the handler returned an error: {error}", prefix(&sender));
+                    }
+                }
+            })
+        });
+        let fallback = self.options.fallback.take().map(builder::share);
+        self.run(make_app, fallback).await
+    }
+}
+
+impl<R: Runtime, D: Send + Sync + 'static> Server<R, D, Events<D>> {
+    /// Serves with the handlers that were set: see [`Builder::on_message`]. Ready when the server was
+    /// [shut down](Handle::shutdown); dropping the future ends the server at once.
+    ///
+    /// # Errors
+    /// None at present.
+    pub async fn serve(mut self) -> Result<()> {
+        let handlers = core::mem::take(&mut self.options.handlers);
+        let (connect, handlers) = self.options.take_connect(handlers);
+        let make_app: MakeApp = Box::new(move |cell, request| {
+            let (cell, handlers) = (cell.clone(), handlers.clone());
+            let connecting = connect.ask(request);
+            Box::pin(async move {
+                if let Some(socket) = open(cell, connecting).await {
+                    handlers.run(socket).await;
+                }
+            })
+        });
+        let fallback = self.options.fallback.take().map(builder::share);
+        self.run(make_app, fallback).await
+    }
+}
+
+impl<R, D, H> Builder<R, D, H> {
+    /// Shares the connect handler, and whatever comes after it, between all sessions.
+    fn take_connect<T>(&mut self, then: T) -> (Arc<Connect<D>>, Arc<T>) {
+        let nobody = Connect::Ask(Box::new(|_| Box::pin(async { Err(Refusal::default()) })));
+        let connect = core::mem::replace(&mut self.connect, nobody);
+        (Arc::new(connect), Arc::new(then))
+    }
+}
+
+/// Asks the connect handler, and tells the session its answer.
+async fn open<D: Send + Sync + 'static>(cell: Arc<Cell<App>>, connecting: Connecting<D>) -> Option<Socket<D>> {
+    let refusing = RefuseOnPanic(&cell);
+    let decided = connecting.await;
+    core::mem::forget(refusing);
+    let now = cell.now();
+    match decided {
+        Ok(data) => {
+            let open = cell.with(|session| {
+                session.accept(now);
+                session.phase() == Phase::Open
+            });
+            // Where the client has gone meanwhile, there was no session.
+            open.then(|| Socket::new(cell, data))
+        }
+        Err(refusal) => {
+            cell.with(|session| session.refuse(now, refusal));
+            None
+        }
+    }
+}
+
+/// Refuses a session whose connect handler came to no answer: it has panicked, or was dropped.
+struct RefuseOnPanic<'a>(&'a Cell<App>);
+
+impl Drop for RefuseOnPanic<'_> {
+    fn drop(&mut self) {
+        let now = self.0.now();
+        self.0.with(|session| session.refuse(now, Refusal::new(500)));
+    }
+}
+
+impl<D: Send + Sync + 'static> Events<D> {
+    async fn run(&self, mut socket: Socket<D>) {
+        while let Some(data) = socket.recv().await {
+            if let Some(message) = &self.message
+                && let Err(error) = message(socket.sender(), data).await
+            {
+                log!(warn, "session {}…: the message handler returned an error: {error}", prefix(socket.sid()));
+            }
+        }
+        if let Some(disconnect) = &self.disconnect {
+            let reason = socket.closed().map_or(CloseReason::ServerDisconnect, |closed| closed.reason);
+            if let Err(error) = disconnect(socket.sender(), reason).await {
+                log!(warn, "session {}…: the disconnect handler returned an error: {error}", prefix(socket.sid()));
+            }
+        }
+    }
+}

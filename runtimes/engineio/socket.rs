@@ -1,0 +1,172 @@
+//! One client, as the application sees it.
+
+use core::fmt;
+use core::future::poll_fn;
+use core::ops::Deref;
+use core::task::{Context, Poll, ready};
+use std::sync::Arc;
+
+use super::{SendError, TrySendError};
+use crate::engineio::{Closed, Data, Event, Sid, Transport};
+use crate::runtime::app::App;
+use crate::wire::Cell;
+
+/// One client, for whoever receives its messages. Everything else is on [`Sender`], to which it dereferences.
+///
+/// Dropping it closes the session in order: what is queued goes out first. Messages that come after that are dropped.
+pub struct Socket<D = ()> {
+    sender: Sender<D>,
+}
+
+/// One client, for whoever sends to it: a cheap clone of what [`Socket`] holds, for other tasks.
+///
+/// `D` is the session's data: what the connect handler returned.
+pub struct Sender<D = ()> {
+    cell: Arc<Cell<App>>,
+    sid: Sid,
+    data: Arc<D>,
+}
+
+impl<D> Clone for Sender<D> {
+    fn clone(&self) -> Self {
+        Self {
+            cell: self.cell.clone(),
+            sid: self.sid.clone(),
+            data: self.data.clone(),
+        }
+    }
+}
+
+impl<D> fmt::Debug for Sender<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("sid", &self.sid).finish_non_exhaustive()
+    }
+}
+
+impl<D> fmt::Debug for Socket<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket").field("sid", &self.sid).finish_non_exhaustive()
+    }
+}
+
+impl<D> Deref for Socket<D> {
+    type Target = Sender<D>;
+
+    fn deref(&self) -> &Sender<D> {
+        &self.sender
+    }
+}
+
+impl<D> Socket<D> {
+    pub(super) fn new(cell: Arc<Cell<App>>, data: D) -> Self {
+        let sid = cell.look(|session| session.sid().clone());
+        Self {
+            sender: Sender {
+                cell,
+                sid,
+                data: Arc::new(data),
+            },
+        }
+    }
+
+    /// The next message; `None` when the session is over and everything that came was taken. [`Sender::closed`] says why.
+    ///
+    /// Cancel-safe: a message is taken when the future is ready, and not before. While nobody calls this, at most
+    /// [`Config::receive_window`](crate::engineio::Config::receive_window) bytes pile up before the client is made to
+    /// wait.
+    pub async fn recv(&mut self) -> Option<Data> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// The next message, for futures written by hand: see [`recv`](Self::recv).
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Data>> {
+        loop {
+            match ready!(self.cell.poll_event(cx)) {
+                Some(Event::Message(data)) => return Poll::Ready(Some(data)),
+                // Senders are woken by the cell; the transport can be asked for.
+                Some(Event::Writable | Event::Upgraded) => {}
+                Some(Event::Closed(_)) | None => return Poll::Ready(None),
+            }
+        }
+    }
+
+    /// A clone for other tasks. Sending does not keep the session open: it closes when the `Socket` is dropped.
+    pub fn sender(&self) -> Sender<D> {
+        self.sender.clone()
+    }
+}
+
+impl<D> Drop for Socket<D> {
+    fn drop(&mut self) {
+        let now = self.cell.now();
+        self.cell.with(|session| {
+            session.discard_input();
+            session.close(now);
+        });
+    }
+}
+
+impl<D> Sender<D> {
+    /// Sends a message, waiting for room in the session's queue. Text from `&str` and `String`, binary from `Vec<u8>`,
+    /// `&[u8]` and [`Bytes`](bytes::Bytes).
+    ///
+    /// `Ok` means queued: it will be sent in order and at most once. [`closed`](Self::closed) counts what did not arrive,
+    /// or may not have. A future that is dropped before it is ready has sent nothing.
+    ///
+    /// # Errors
+    /// Gives the message back: see [`SendError`].
+    pub async fn send(&self, message: impl Into<Data>) -> Result<(), SendError> {
+        let mut message = Some(message.into());
+        match poll_fn(|cx| self.cell.poll_send(cx, &mut message)).await {
+            Ok(()) => Ok(()),
+            Err(TrySendError::TooLarge(data)) => Err(SendError::TooLarge(data)),
+            Err(error) => Err(SendError::Closed(error.into_data())),
+        }
+    }
+
+    /// Sends a message if there is room for it now.
+    ///
+    /// # Errors
+    /// Gives the message back: see [`TrySendError`].
+    pub fn try_send(&self, message: impl Into<Data>) -> Result<(), TrySendError> {
+        let message = message.into();
+        self.cell.with(|session| session.send(message))
+    }
+
+    /// Ends the session in order: what is queued goes out, then a close packet. Does not wait for it.
+    pub fn close(&self) {
+        let now = self.cell.now();
+        self.cell.with(|session| session.close(now));
+    }
+
+    /// Ends the session at once. What is queued is not sent.
+    pub fn abort(&self) {
+        let now = self.cell.now();
+        self.cell.with(|session| session.abort(now));
+    }
+
+    /// The session's data: what the connect handler returned.
+    pub fn data(&self) -> &D {
+        &self.data
+    }
+
+    /// The session's id: a secret between this client and the server. Do not show it to anybody else.
+    pub fn sid(&self) -> &Sid {
+        &self.sid
+    }
+
+    /// What carries the session's messages at the moment.
+    pub fn transport(&self) -> Transport {
+        self.cell.look(|session| session.transport())
+    }
+
+    /// The end, once it has come: why, and what it leaves open. `None` while the session lives or is still closing.
+    pub fn closed(&self) -> Option<Closed> {
+        self.cell.look(|session| session.closed())
+    }
+
+    /// Once the session is over: the messages that were never handed to a transport, in order. Gives each of them once.
+    pub fn take_unsent(&self) -> std::vec::Vec<Data> {
+        self.cell.with(|session| session.take_unsent().collect())
+    }
+}

@@ -1,0 +1,95 @@
+//! The tokio runtime.
+
+use core::future::Future;
+use core::net::SocketAddr;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+use std::io;
+use std::sync::OnceLock;
+use std::vec::Vec;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{Runtime, Stream};
+use crate::time::Instant;
+
+/// Engine.IO on tokio.
+pub mod engineio {
+    pub use crate::runtime::engineio::{Handle, SendError, Sender, Socket, Stats, TrySendError};
+
+    /// A server on tokio: see [`Server`](crate::runtime::engineio::Server).
+    pub type Server<D = (), H = ()> = crate::runtime::engineio::Server<super::Tokio, D, H>;
+    /// The options of a server on tokio: see [`Builder`](crate::runtime::engineio::Builder).
+    pub type Builder<D = (), H = ()> = crate::runtime::engineio::Builder<super::Tokio, D, H>;
+}
+
+/// The tokio runtime that the calling task runs on.
+///
+/// Its methods panic outside of a tokio runtime with I/O and time enabled, as tokio's own do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tokio;
+
+fn epoch() -> tokio::time::Instant {
+    static EPOCH: OnceLock<tokio::time::Instant> = OnceLock::new();
+    *EPOCH.get_or_init(tokio::time::Instant::now)
+}
+
+impl Runtime for Tokio {
+    type Stream = TcpStream;
+    type Listener = TcpListener;
+    type Sleep = tokio::time::Sleep;
+
+    fn now(&self) -> Instant {
+        let elapsed = epoch().elapsed();
+        Instant::from_micros(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Self::Sleep {
+        tokio::time::sleep_until(epoch() + Duration::from_micros(deadline.as_micros()))
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(tokio::spawn(task));
+    }
+
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(tokio::net::lookup_host((host, port)).await?.collect())
+    }
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    async fn bind(&self, address: SocketAddr) -> io::Result<TcpListener> {
+        TcpListener::bind(address).await
+    }
+
+    fn local_addr(&self, listener: &TcpListener) -> io::Result<SocketAddr> {
+        listener.local_addr()
+    }
+
+    async fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        Ok((stream, peer))
+    }
+}
+
+impl Stream for TcpStream {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buf = ReadBuf::new(buf);
+        AsyncRead::poll_read(Pin::new(self), cx, &mut buf).map_ok(|()| buf.filled().len())
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        AsyncWrite::poll_write(Pin::new(self), cx, buf)
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        AsyncWrite::poll_shutdown(Pin::new(self), cx)
+    }
+}

@@ -1,0 +1,63 @@
+//! Why a session ended, and what became of the messages.
+
+use core::fmt;
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The client said so: a close packet.
+    ClientDisconnect,
+    /// The peer sent what is not Engine.IO: an unknown packet type, text that is not UTF-8.
+    ParseError,
+    /// No pong came in time.
+    PingTimeout,
+    /// The application refused the connection, or never said whether it accepts it.
+    Refused,
+    /// This side ended the session: [`close`](super::Session::close) or [`abort`](super::Session::abort).
+    ServerDisconnect,
+    /// The application took no input for longer than [`Config::stall_timeout`](super::Config::stall_timeout).
+    Stalled,
+    /// The connection that carried the session was closed: a WebSocket closed in order, or its TCP connection ended.
+    TransportClose,
+    /// The connection that carried the session broke, or the peer broke the rules of the transport: a poll that was
+    /// given up, two polls at once, a response that was cut off.
+    TransportError,
+}
+
+impl CloseReason {
+    /// The words that the other implementations use, where they have any for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientDisconnect => "client disconnect",
+            Self::ParseError => "parse error",
+            Self::PingTimeout => "ping timeout",
+            Self::Refused => "refused",
+            Self::ServerDisconnect => "server disconnect",
+            Self::Stalled => "stalled",
+            Self::TransportClose => "transport close",
+            Self::TransportError => "transport error",
+        }
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The end of a session: why, and what it leaves open.
+///
+/// Messages that were sent are, in their order: confirmed, then `in_doubt`, then `unsent`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// Why the session ended.
+    pub reason: CloseReason,
+    /// How many messages were never handed to a transport: the peer has not got them.
+    /// [`Session::take_unsent`](super::Session::take_unsent) gives them back.
+    pub unsent: usize,
+    /// How many messages were handed to a transport, and nothing shows whether the peer got them. The next poll shows
+    /// that the previous response arrived, and a pong that everything before its ping did.
+    pub in_doubt: usize,
+}

@@ -1,0 +1,130 @@
+//! Pings, pongs and the patience with them.
+//!
+//! The server of Engine.IO v4 pings, the client answers. A ping goes out every interval whether or not anything else
+//! is on its way: JavaScript's client re-arms its watchdog on pings alone. At most one is unanswered at a time.
+
+use core::time::Duration;
+
+use crate::time::Instant;
+
+#[derive(Debug)]
+pub(super) struct Heartbeat {
+    interval: Duration,
+    timeout: Duration,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// No session yet, or none any more.
+    Off,
+    /// Nothing is outstanding until the next ping is due.
+    Quiet { ping_at: Instant },
+    /// A ping is due or on its way, and the pong with it.
+    Awaiting {
+        since: Instant,
+        give_up_at: Instant,
+        /// Some other packet showed life already, which counts once.
+        extended: bool,
+        /// How many messages had been handed to the transport when the ping was; `None` while it still waits.
+        handed: Option<u64>,
+    },
+}
+
+impl Heartbeat {
+    pub(super) fn new(interval: Duration, timeout: Duration) -> Self {
+        Self {
+            interval,
+            timeout,
+            state: State::Off,
+        }
+    }
+
+    /// The session is open: the first ping comes one interval from now.
+    pub(super) fn start(&mut self, now: Instant) {
+        self.state = State::Quiet {
+            ping_at: now + self.interval,
+        };
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.state = State::Off;
+    }
+
+    /// When something is to be done. While `suspended`, patience does not run out.
+    pub(super) fn deadline(&self, suspended: bool) -> Option<Instant> {
+        match self.state {
+            State::Off => None,
+            State::Quiet { ping_at } => Some(ping_at),
+            State::Awaiting { give_up_at, .. } => (!suspended).then_some(give_up_at),
+        }
+    }
+
+    /// Makes a ping due; answers whether patience has run out.
+    pub(super) fn handle_timeout(&mut self, now: Instant, suspended: bool) -> bool {
+        match self.state {
+            State::Quiet { ping_at } if ping_at <= now => {
+                self.state = State::Awaiting {
+                    since: now,
+                    give_up_at: now + self.timeout,
+                    extended: false,
+                    handed: None,
+                };
+                self.timeout.is_zero()
+            }
+            State::Awaiting { give_up_at, .. } => !suspended && give_up_at <= now,
+            _ => false,
+        }
+    }
+
+    /// Whether a ping waits to be handed to a transport.
+    pub(super) fn wants_ping(&self) -> bool {
+        matches!(self.state, State::Awaiting { handed: None, .. })
+    }
+
+    /// The ping goes out now, behind this many messages.
+    pub(super) fn ping_handed(&mut self, behind: u64) {
+        if let State::Awaiting { handed, .. } = &mut self.state {
+            *handed = Some(behind);
+        }
+    }
+
+    /// A pong came. Answers how many messages it shows to have arrived; `None` where nobody asked.
+    pub(super) fn pong(&mut self) -> Option<u64> {
+        match self.state {
+            State::Awaiting {
+                since,
+                handed: Some(handed),
+                ..
+            } => {
+                self.state = State::Quiet {
+                    ping_at: since + self.interval,
+                };
+                Some(handed)
+            }
+            _ => None,
+        }
+    }
+
+    /// Some packet came: the peer lives, though its pong may be late. Counts once per ping, so that a peer which
+    /// sends but never answers is found out.
+    pub(super) fn sign_of_life(&mut self, now: Instant) {
+        if let State::Awaiting {
+            give_up_at,
+            extended,
+            ..
+        } = &mut self.state
+            && !*extended
+        {
+            *extended = true;
+            *give_up_at = now + self.timeout;
+        }
+    }
+
+    /// The pong could not have come through until now: patience begins anew.
+    pub(super) fn resume(&mut self, now: Instant) {
+        if let State::Awaiting { give_up_at, .. } = &mut self.state {
+            *give_up_at = now + self.timeout;
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What waits to be sent, and what was sent without a sign that it arrived.
+
+use alloc::collections::VecDeque;
+
+use super::super::Data;
+use super::SendError;
+
+/// What a message costs beside its bytes: its place in the queue and the allocation's own book-keeping.
+const MESSAGE_OVERHEAD: usize = 64;
+
+/// A queue that has grown beyond this many places gives them back when it is empty.
+const KEPT_PLACES: usize = 32;
+
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    messages: VecDeque<Data>,
+    cost: usize,
+    /// Messages handed to a transport, and those of them that have certainly arrived.
+    handed: u64,
+    confirmed: u64,
+    /// A send was refused; nobody was told of room since.
+    refused: bool,
+}
+
+fn cost(data: &Data) -> usize {
+    data.len() + MESSAGE_OVERHEAD
+}
+
+impl Outbox {
+    pub(super) fn push(&mut self, data: Data, max: usize) -> Result<(), SendError> {
+        let cost = cost(&data);
+        if cost > max {
+            return Err(SendError::TooLarge(data));
+        }
+        if self.cost + cost > max {
+            self.refused = true;
+            return Err(SendError::Full(data));
+        }
+        self.cost += cost;
+        self.messages.push_back(data);
+        Ok(())
+    }
+
+    /// The next message; it counts as handed to the transport.
+    pub(super) fn hand_over(&mut self) -> Option<Data> {
+        let data = self.take()?;
+        self.handed += 1;
+        Some(data)
+    }
+
+    /// The next message, for giving it back.
+    pub(super) fn take(&mut self) -> Option<Data> {
+        let data = self.messages.pop_front()?;
+        self.cost -= cost(&data);
+        if self.messages.is_empty() && self.messages.capacity() > KEPT_PLACES {
+            self.messages = VecDeque::new();
+        }
+        Some(data)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Whether a refused send may be tried again: half of the queue is free. (Not "any room": a sender would be woken
+    /// for each message, to fill the one place it left.)
+    pub(super) fn has_room_again(&self, max: usize) -> bool {
+        self.refused && self.cost <= max / 2
+    }
+
+    /// Whether a send was refused and no room has been reported since.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.refused
+    }
+
+    pub(super) fn room_reported(&mut self) {
+        self.refused = false;
+    }
+
+    pub(super) fn handed(&self) -> u64 {
+        self.handed
+    }
+
+    /// Everything handed over so far has arrived.
+    pub(super) fn confirm_all(&mut self) {
+        self.confirmed = self.handed;
+    }
+
+    /// The first `count` messages have arrived.
+    pub(super) fn confirm(&mut self, count: u64) {
+        self.confirmed = self.confirmed.max(count.min(self.handed));
+    }
+
+    pub(super) fn in_doubt(&self) -> usize {
+        usize::try_from(self.handed - self.confirmed).unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn assert_invariants(&self, max: usize) {
+        assert!(self.confirmed <= self.handed);
+        assert!(self.cost <= max, "the queue has outgrown its limit");
+        if self.messages.len() <= KEPT_PLACES {
+            assert_eq!(self.cost, self.messages.iter().map(cost).sum::<usize>());
+        }
+    }
+}

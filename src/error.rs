@@ -1,0 +1,73 @@
+//! What can go wrong, by who is to blame.
+
+use crate::engineio::{Data, PacketError, Violation};
+
+/// A result of this crate.
+pub type Result<T, E = Error> = core::result::Result<T, E>;
+
+/// What can go wrong, by who is to blame.
+///
+/// Errors with a narrower meaning have their own types, and turn into this one with `?`: a refused message
+/// ([`SendError`]), the peer's mistakes ([`Violation`], [`PacketError`]).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer broke the protocol.
+    #[error("the peer broke the protocol: {0}")]
+    Peer(#[from] Violation),
+    /// A message could not be sent; it is given back. Trying again on the same session does not help.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// A message could not be queued on a bare [`Session`](crate::engineio::Session); it is given back.
+    #[error(transparent)]
+    Queue(#[from] crate::engineio::SendError),
+    /// The caller gave a value that can not be used.
+    #[error("unusable {what}: {why}")]
+    Unusable {
+        /// The option's or argument's name.
+        what: &'static str,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The operating system refused something: an address in use, no permission, no file descriptors.
+    #[cfg(feature = "std")]
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// An error of the application's own, out of one of its handlers.
+    #[error("{0}")]
+    Application(alloc::boxed::Box<dyn core::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// Wraps an error of the application's own, so that a handler can return it.
+    pub fn application(error: impl Into<alloc::boxed::Box<dyn core::error::Error + Send + Sync>>) -> Self {
+        Self::Application(error.into())
+    }
+}
+
+impl From<PacketError> for Error {
+    fn from(error: PacketError) -> Self {
+        Self::Peer(error.into())
+    }
+}
+
+/// A message that will not be sent, given back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The session is closing or closed.
+    #[error("the session is closed")]
+    Closed(Data),
+    /// Larger than the session's queue may ever be.
+    #[error("the message is larger than the session's queue")]
+    TooLarge(Data),
+}
+
+impl SendError {
+    /// The message.
+    pub fn into_data(self) -> Data {
+        match self {
+            Self::Closed(data) | Self::TooLarge(data) => data,
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! What an HTTP request asks the endpoint for.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{Cors, CorsAnswer};
+use crate::engineio::{ErrorCode, Transport};
+
+/// The headers of a request, whichever HTTP implementation holds them.
+pub trait Headers {
+    /// The value of the first header of this name, which is compared without regard to case.
+    fn get(&self, name: &str) -> Option<&[u8]>;
+}
+
+/// A borrowed look at the head of a request.
+#[derive(Clone, Copy)]
+pub struct RequestView<'a> {
+    /// `GET`, `POST`, …
+    pub method: &'a str,
+    /// The path of the target, as it came: still percent-encoded, without the query.
+    pub path: &'a str,
+    /// What follows the question mark; empty where there is none.
+    pub query: &'a str,
+    /// The headers.
+    pub headers: &'a dyn Headers,
+}
+
+impl RequestView<'_> {
+    /// A header that must be text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| core::str::from_utf8(value).ok())
+    }
+
+    /// Whether the request asks to go on as a WebSocket.
+    pub fn wants_websocket(&self) -> bool {
+        let has = |name, token: &str| {
+            self.header(name)
+                .is_some_and(|list| list.split(',').any(|item| item.trim().eq_ignore_ascii_case(token)))
+        };
+        self.method == "GET" && has("connection", "upgrade") && has("upgrade", "websocket")
+    }
+
+    /// The value of a query parameter, percent-decoded; the last one where there are several, as in the JavaScript
+    /// reference.
+    pub fn query_value(&self, name: &str) -> Option<Cow<'_, str>> {
+        let pairs = self.query.rsplit('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs
+            .filter(|(key, _)| percent_decoded(key) == name)
+            .map(|(_, value)| percent_decoded(value))
+            .next()
+    }
+}
+
+/// What a request is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route<'a> {
+    /// Open a session on this transport.
+    Open(Transport),
+    /// Something for the session of this id, which may or may not exist.
+    Session {
+        /// The id, as the client says it.
+        sid: Cow<'a, str>,
+        /// What is asked of it.
+        request: SessionRequest,
+    },
+    /// A browser asks whether it may ask: answer 204 with the CORS headers.
+    Preflight,
+    /// Turn it away with this error.
+    Refuse(ErrorCode),
+    /// Another path: somebody else's request.
+    NotOurs,
+}
+
+/// What is asked of an existing session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionRequest {
+    /// GET: packets for the client.
+    Poll,
+    /// POST: packets from the client.
+    Push,
+    /// Go on as a WebSocket.
+    Upgrade,
+    /// Nothing that a session serves: the error is 3 where the session exists.
+    Invalid,
+}
+
+/// Where Engine.IO lives on a server, and on which terms.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    path: String,
+    polling: bool,
+    websocket: bool,
+    cors: Cors,
+}
+
+impl Default for Endpoint {
+    fn default() -> Self {
+        Self {
+            path: "/engine.io/".into(),
+            polling: true,
+            websocket: true,
+            cors: Cors::default(),
+        }
+    }
+}
+
+impl Endpoint {
+    /// The path, `/engine.io/` unless it is set. Slashes at both ends are added where they are missing. The endpoint
+    /// serves everything below it, as the references do.
+    pub fn set_path(&mut self, path: &str) {
+        let name = path.trim_matches('/');
+        self.path = match name {
+            "" => "/".into(),
+            _ => alloc::format!("/{name}/"),
+        };
+    }
+
+    /// The path, with slashes at both ends.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The transports that a session may be opened on; both unless they are set.
+    pub fn set_transports(&mut self, transports: &[Transport]) {
+        self.polling = transports.contains(&Transport::Polling);
+        self.websocket = transports.contains(&Transport::WebSocket);
+    }
+
+    /// Whether a session may be opened on this transport, or moved to it.
+    pub fn serves(&self, transport: Transport) -> bool {
+        match transport {
+            Transport::Polling => self.polling,
+            Transport::WebSocket => self.websocket,
+        }
+    }
+
+    /// Which web pages may use it; those of the same host unless it is set.
+    pub fn set_cors(&mut self, cors: Cors) {
+        self.cors = cors;
+    }
+
+    /// Whether the request's origin may use the endpoint.
+    pub fn check_origin(&self, request: &RequestView<'_>) -> CorsAnswer {
+        self.cors.check(request.header("origin"), request.header("host"))
+    }
+
+    /// Says what a request is. The order of the checks is the JavaScript reference's: transport, origin, session or
+    /// method, version.
+    pub fn route<'a>(&self, request: &'a RequestView<'a>) -> Route<'a> {
+        if !request.path.starts_with(&self.path[..]) {
+            return Route::NotOurs;
+        }
+        let transport = match request.query_value("transport").as_deref().and_then(Transport::from_name) {
+            Some(transport) if self.serves(transport) => transport,
+            _ => return Route::Refuse(ErrorCode::TransportUnknown),
+        };
+        let origin = request.headers.get("origin");
+        if origin.is_some_and(|origin| !origin.iter().all(|byte| matches!(byte, 0x21..=0x7e))) {
+            return Route::Refuse(ErrorCode::BadRequest);
+        }
+        // The reference leaves foreign origins to the browser. Python's refuses them with 400, and so do we: a WebSocket
+        // is not protected by the browser.
+        let origin = self.check_origin(request);
+        if origin == CorsAnswer::Refuse {
+            return Route::Refuse(ErrorCode::BadRequest);
+        }
+        if request.method == "OPTIONS" && origin == CorsAnswer::Allow {
+            return Route::Preflight;
+        }
+        let version_4 = request.query_value("EIO").is_some_and(|version| version == "4");
+        match request.query_value("sid") {
+            Some(sid) if !sid.is_empty() => {
+                let request = match (transport, request.method) {
+                    // A session of version 4 can only be asked for in version 4.
+                    _ if !version_4 => SessionRequest::Invalid,
+                    (Transport::Polling, "GET") => SessionRequest::Poll,
+                    (Transport::Polling, "POST") => SessionRequest::Push,
+                    (Transport::WebSocket, _) if request.wants_websocket() => SessionRequest::Upgrade,
+                    // The reference answers other methods with 500, which is a defect.
+                    _ => SessionRequest::Invalid,
+                };
+                Route::Session { sid, request }
+            }
+            _ if request.method != "GET" => Route::Refuse(ErrorCode::BadHandshakeMethod),
+            _ if !version_4 => Route::Refuse(ErrorCode::UnsupportedVersion),
+            _ if transport == Transport::WebSocket && !request.wants_websocket() => {
+                Route::Refuse(ErrorCode::BadRequest)
+            }
+            _ => Route::Open(transport),
+        }
+    }
+}
+
+/// Decodes `%41` and leaves what is no such thing; a text that would not be UTF-8 becomes one that matches nothing.
+fn percent_decoded(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let digit = |byte: Option<&u8>| byte.and_then(|&byte| char::from(byte).to_digit(16));
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let escaped = (bytes[at] == b'%').then(|| digit(bytes.get(at + 1)).zip(digit(bytes.get(at + 2))));
+        match escaped.flatten() {
+            Some((high, low)) => {
+                decoded.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            None => {
+                decoded.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct List(Vec<(&'static str, &'static str)>);
+
+    impl Headers for List {
+        fn get(&self, name: &str) -> Option<&[u8]> {
+            let found = self.0.iter().find(|header| header.0.eq_ignore_ascii_case(name));
+            found.map(|header| header.1.as_bytes())
+        }
+    }
+
+    const UPGRADE: &[(&str, &str)] = &[("Connection", "keep-alive, Upgrade"), ("Upgrade", "WebSocket")];
+
+    fn route(method: &str, target: &str, headers: &[(&'static str, &'static str)]) -> Route<'static> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let headers = List(headers.to_vec());
+        let request = RequestView {
+            method,
+            path,
+            query,
+            headers: &headers,
+        };
+        match Endpoint::default().route(&request) {
+            Route::Session { sid, request } => Route::Session {
+                sid: Cow::Owned(sid.into_owned()),
+                request,
+            },
+            Route::Open(transport) => Route::Open(transport),
+            Route::Refuse(code) => Route::Refuse(code),
+            Route::Preflight => Route::Preflight,
+            Route::NotOurs => Route::NotOurs,
+        }
+    }
+
+    fn session(request: SessionRequest) -> Route<'static> {
+        Route::Session {
+            sid: "x".into(),
+            request,
+        }
+    }
+
+    #[test]
+    fn what_is_served() {
+        use Transport::{Polling, WebSocket};
+        for (method, target, headers, expected) in [
+            ("GET", "/engine.io/?EIO=4&transport=polling", &[][..], Route::Open(Polling)),
+            ("GET", "/engine.io/extra?EIO=4&transport=polling&sid=", &[], Route::Open(Polling)),
+            ("GET", "/engine.io/?EIO=%34&transport=pollin%67", &[], Route::Open(Polling)),
+            ("GET", "/engine.io/?EIO=4&transport=websocket", UPGRADE, Route::Open(WebSocket)),
+            ("GET", "/engine.io/?EIO=4&transport=polling", UPGRADE, Route::Open(Polling)),
+            ("GET", "/engine.io/?EIO=4&transport=polling&sid=x", &[], session(SessionRequest::Poll)),
+            ("POST", "/engine.io/?EIO=4&transport=polling&sid=x", &[], session(SessionRequest::Push)),
+            ("GET", "/engine.io/?EIO=4&transport=websocket&sid=x", UPGRADE, session(SessionRequest::Upgrade)),
+            ("GET", "/engine.io/?EIO=4&transport=polling&sid=y&sid=x", &[], session(SessionRequest::Poll)),
+        ] {
+            assert_eq!(route(method, target, headers), expected, "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused() {
+        use ErrorCode::{BadHandshakeMethod, BadRequest, TransportUnknown, UnsupportedVersion};
+        for (method, target, headers, code) in [
+            ("GET", "/engine.io/?EIO=4", &[][..], TransportUnknown),
+            ("GET", "/engine.io/?EIO=4&transport=__proto__", UPGRADE, TransportUnknown),
+            ("GET", "/engine.io/?EIO=4&transport=", &[], TransportUnknown),
+            ("GET", "/engine.io/?EIO=4&transport=polling&transport=x", &[], TransportUnknown),
+            ("GET", "/engine.io/?EIO=4&transport=polling", &[("origin", "a\u{7f}")], BadRequest),
+            ("GET", "/engine.io/?EIO=4&transport=polling", &[("origin", "http://evil.example")], BadRequest),
+            ("POST", "/engine.io/?EIO=4&transport=polling", &[], BadHandshakeMethod),
+            ("OPTIONS", "/engine.io/?EIO=4&transport=polling", &[], BadHandshakeMethod),
+            ("GET", "/engine.io/?transport=polling", &[], UnsupportedVersion),
+            ("GET", "/engine.io/?EIO=3&transport=websocket", UPGRADE, UnsupportedVersion),
+            ("GET", "/engine.io/?EIO=4&transport=websocket", &[], BadRequest),
+        ] {
+            assert_eq!(route(method, target, headers), Route::Refuse(code), "{method} {target}");
+        }
+        for (method, target) in [
+            ("DELETE", "/engine.io/?EIO=4&transport=polling&sid=x"),
+            ("GET", "/engine.io/?EIO=3&transport=polling&sid=x"),
+            ("GET", "/engine.io/?transport=polling&sid=x"),
+            ("GET", "/engine.io/?EIO=4&transport=websocket&sid=x"),
+        ] {
+            assert_eq!(route(method, target, &[]), session(SessionRequest::Invalid), "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours() {
+        for target in ["/", "/engine.io?EIO=4&transport=polling", "/engine.iox/", "*"] {
+            assert_eq!(route("GET", target, &[]), Route::NotOurs);
+        }
+    }
+
+    #[test]
+    fn a_preflight_is_answered_where_the_origin_may() {
+        let headers = [("origin", "http://a.example"), ("host", "a.example")];
+        let target = "/engine.io/?EIO=4&transport=polling";
+        assert_eq!(route("OPTIONS", target, &headers), Route::Preflight);
+    }
+
+    #[test]
+    fn a_path_gets_its_slashes() {
+        let mut endpoint = Endpoint::default();
+        for (given, path) in [("chat", "/chat/"), ("/a/b/", "/a/b/"), ("/", "/")] {
+            endpoint.set_path(given);
+            assert_eq!(endpoint.path(), path);
+        }
+    }
+
+    #[test]
+    fn broken_escapes_stay_as_they_are() {
+        for (text, decoded) in [("%", "%"), ("%4", "%4"), ("%zz", "%zz"), ("a%41%", "aA%"), ("%ff", "\u{fffd}")] {
+            assert_eq!(percent_decoded(text), decoded);
+        }
+    }
+}

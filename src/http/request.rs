@@ -1,0 +1,107 @@
+//! A request that is kept: for connect handlers and for other paths than the endpoint's.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::{Headers, RequestView};
+
+/// An HTTP request, as the client sent it.
+///
+/// It is made only where somebody wants it: for a connect handler, and for a path that is not the endpoint's.
+#[derive(Clone, Debug)]
+pub struct Request {
+    method: String,
+    path: String,
+    query: String,
+    headers: Vec<(String, Bytes)>,
+    body: Bytes,
+    peer: SocketAddr,
+}
+
+impl Request {
+    /// Keeps a request whose head was read.
+    pub fn new<'a>(
+        view: &RequestView<'_>,
+        headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+        peer: SocketAddr,
+    ) -> Self {
+        let headers = headers.into_iter().map(|(name, value)| {
+            let name = name.to_ascii_lowercase();
+            (name, Bytes::copy_from_slice(value))
+        });
+        Self {
+            method: view.method.into(),
+            path: view.path.into(),
+            query: view.query.into(),
+            headers: headers.collect(),
+            body: Bytes::new(),
+            peer,
+        }
+    }
+
+    #[must_use]
+    #[cfg(feature = "wire")]
+    pub(crate) fn with_body(mut self, body: Bytes) -> Self {
+        self.body = body;
+        self
+    }
+
+    /// `GET`, `POST`, …
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// The path of the target, as it came: still percent-encoded, without the query.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What follows the question mark; empty where there is none.
+    pub fn query(&self) -> &str {
+        &self.query
+    }
+
+    /// The value of a query parameter, percent-decoded; the last one where there are several.
+    pub fn query_value(&self, name: &str) -> Option<String> {
+        self.view().query_value(name).map(Into::into)
+    }
+
+    /// The value of the first header of this name (in any case), where it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.get(name).and_then(|value| core::str::from_utf8(value).ok())
+    }
+
+    /// All headers in their order, names in lower case.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.headers.iter().map(|(name, value)| (&name[..], &value[..]))
+    }
+
+    /// The body; empty for a request of the endpoint.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The address of the other end of the TCP connection: the client's, or the last proxy's.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    fn view(&self) -> RequestView<'_> {
+        RequestView {
+            method: &self.method,
+            path: &self.path,
+            query: &self.query,
+            headers: self,
+        }
+    }
+}
+
+impl Headers for Request {
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        let found = self.headers.iter().find(|header| header.0.eq_ignore_ascii_case(name));
+        found.map(|header| &header.1[..])
+    }
+}

@@ -1,0 +1,506 @@
+//! The sessions of a server: found by their ids, watched by their deadlines, woken when there is something for them.
+
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use std::boxed::Box;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::vec::Vec;
+
+use smallvec::SmallVec;
+
+use super::timers::{Alarm, AlarmGuard, Expire, TimerKey, Timers};
+use crate::engineio::state::Phase;
+use crate::engineio::{Carrier, Config, Data, Event, ReqId, SendError, Session, Sid};
+use crate::http::Endpoint;
+use crate::time::Instant;
+
+/// In how many parts the sessions are kept, so that threads seldom meet.
+const SHARDS: usize = 16;
+
+/// What a connection may take, before and beside any session. Sizes are bytes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The head of a request. 8,192.
+    pub max_head: usize,
+    /// How long a head may take from its first byte, and a new connection for its first head. 10 s.
+    pub head_timeout: Duration,
+    /// How long a body may take. 60 s.
+    pub body_timeout: Duration,
+    /// How long a connection may be without a request. 75 s: longer than the ping interval, so that a client's
+    /// connection for POSTs survives from pong to pong.
+    pub idle_timeout: Duration,
+    /// How long to wait for the peer to end a connection which is over for us. 2 s.
+    pub linger_timeout: Duration,
+    /// How long a peer may take none of what is written to it. 45 s.
+    pub write_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_head: 8192,
+            head_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(75),
+            linger_timeout: Duration::from_secs(2),
+            write_timeout: Duration::from_secs(45),
+        }
+    }
+}
+
+/// Where unpredictable bytes come from.
+pub type Entropy = Box<dyn FnMut(&mut [u8]) + Send>;
+
+/// Counts of a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Sessions there are now, those included that the application has not accepted yet.
+    pub sessions: u64,
+    /// Sessions there ever were.
+    pub opened: u64,
+    /// Sessions that are over.
+    pub closed: u64,
+    /// Messages that the application has taken.
+    pub received: u64,
+    /// Messages that were handed to a transport.
+    pub sent: u64,
+}
+
+/// The sessions of one server, and what all its connections share.
+///
+/// `E` is what a driver wants to keep beside each session.
+pub struct Hub<E> {
+    pub(super) config: Arc<Config>,
+    pub(super) endpoint: Endpoint,
+    pub(super) limits: Limits,
+    /// Whether connect handlers want to see requests.
+    pub(super) keeps_requests: bool,
+    /// Whether requests for other paths are handed to the driver, instead of being answered with 404.
+    pub(super) has_fallback: bool,
+    shards: Vec<Shard<E>>,
+    timers: Arc<Timers>,
+    clock: Box<dyn Fn() -> Instant + Send + Sync>,
+    entropy: Mutex<Entropy>,
+    next_request: AtomicU64,
+    next_session: AtomicU64,
+    next_connection: AtomicU64,
+    closing: AtomicBool,
+    /// Waits for the last session to end.
+    waiting: Mutex<Option<Waker>>,
+    opened: AtomicU64,
+    closed: AtomicU64,
+    received: AtomicU64,
+    sent: AtomicU64,
+}
+
+struct Shard<E> {
+    sessions: Mutex<HashMap<Sid, Arc<Cell<E>>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic in a machine is a bug of ours, and its session is lost; the others go on.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<E> fmt::Debug for Hub<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+impl<E: Send + Sync + 'static> Hub<E> {
+    /// A server without sessions. `clock` is the driver's, and the only one that its sessions know.
+    pub fn new(
+        config: Config,
+        endpoint: Endpoint,
+        limits: Limits,
+        clock: impl Fn() -> Instant + Send + Sync + 'static,
+        entropy: Entropy,
+    ) -> Self {
+        Self {
+            config: Arc::new(config),
+            endpoint,
+            limits,
+            keeps_requests: false,
+            has_fallback: false,
+            shards: (0..SHARDS)
+                .map(|_| Shard {
+                    sessions: Mutex::default(),
+                })
+                .collect(),
+            timers: Arc::new(Timers::new(SHARDS)),
+            clock: Box::new(clock),
+            entropy: Mutex::new(entropy),
+            next_request: AtomicU64::new(0),
+            next_session: AtomicU64::new(0),
+            next_connection: AtomicU64::new(0),
+            closing: AtomicBool::new(false),
+            waiting: Mutex::new(None),
+            opened: AtomicU64::new(0),
+            closed: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+        }
+    }
+
+    /// Hands requests that open a session to the driver, in [`ConnectionEvent::Opened`](super::ConnectionEvent).
+    #[must_use]
+    pub fn keep_requests(mut self, keep: bool) -> Self {
+        self.keeps_requests = keep;
+        self
+    }
+
+    /// Hands requests for other paths to the driver, in [`ConnectionEvent::Fallback`](super::ConnectionEvent).
+    #[must_use]
+    pub fn with_fallback(mut self, has_fallback: bool) -> Self {
+        self.has_fallback = has_fallback;
+        self
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Instant {
+        (self.clock)()
+    }
+
+    pub(super) fn next_request(&self) -> ReqId {
+        ReqId(self.next_request.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Makes a session with a new id, which waits to be accepted.
+    pub(super) fn open(self: &Arc<Self>, now: Instant, carrier: Carrier, extra: E) -> Arc<Cell<E>> {
+        let mut entropy = [0; 15];
+        lock(&self.entropy)(&mut entropy);
+        let sid = Sid::from_entropy(entropy);
+        let shard = shard_of(sid.as_str());
+        let cell = Arc::new(Cell {
+            extra,
+            shard,
+            number: self.next_session.fetch_add(1, Ordering::Relaxed),
+            hub: self.clone(),
+            state: Mutex::new(CellState {
+                session: Session::new(self.config.clone(), now, sid.clone(), carrier),
+                parked: SmallVec::new(),
+                reader: None,
+                senders: Vec::new(),
+                key: None,
+                scheduled: None,
+                forgotten: false,
+            }),
+        });
+        let key = self.timers.register(shard, cell.clone());
+        lock(&cell.state).key = Some(key);
+        lock(&self.shards[shard].sessions).insert(sid, cell.clone());
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        // Its first deadline.
+        cell.with(|_| ());
+        cell
+    }
+
+    /// The session of this id, if there is one.
+    pub fn session(&self, sid: &str) -> Option<Arc<Cell<E>>> {
+        let sid = Sid::new(sid)?;
+        lock(&self.shards[shard_of(sid.as_str())].sessions).get(&sid).cloned()
+    }
+
+    /// All sessions, in the order in which they were opened.
+    pub fn sessions(&self) -> Vec<Arc<Cell<E>>> {
+        let mut cells = Vec::new();
+        for shard in &self.shards {
+            cells.extend(lock(&shard.sessions).values().cloned());
+        }
+        cells.sort_unstable_by_key(|cell| cell.number);
+        cells
+    }
+
+    /// Counts.
+    pub fn stats(&self) -> Stats {
+        let opened = self.opened.load(Ordering::Relaxed);
+        let mut stats = Stats {
+            sessions: 0,
+            opened,
+            closed: self.closed.load(Ordering::Relaxed),
+            received: self.received.load(Ordering::Relaxed),
+            sent: self.sent.load(Ordering::Relaxed),
+        };
+        for cell in self.sessions_unordered() {
+            let state = lock(&cell.state);
+            stats.sessions += 1;
+            stats.received += state.session.received();
+            stats.sent += state.session.sent();
+        }
+        stats
+    }
+
+    fn sessions_unordered(&self) -> Vec<Arc<Cell<E>>> {
+        let mut cells = Vec::new();
+        for shard in &self.shards {
+            cells.extend(lock(&shard.sessions).values().cloned());
+        }
+        cells
+    }
+
+    /// Whether there is no session.
+    pub fn is_empty(&self) -> bool {
+        self.shards.iter().all(|shard| lock(&shard.sessions).is_empty())
+    }
+
+    /// Ready when there is no session.
+    pub fn poll_empty(&self, cx: &mut Context<'_>) -> Poll<()> {
+        *lock(&self.waiting) = Some(cx.waker().clone());
+        if self.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Ends all sessions in order; from now on none is opened.
+    pub fn close(&self, now: Instant) {
+        self.closing.store(true, Ordering::SeqCst);
+        for cell in self.sessions() {
+            cell.with(|session| session.close(now));
+        }
+    }
+
+    /// Ends all sessions at once; from now on none is opened.
+    pub fn abort(&self, now: Instant) {
+        self.closing.store(true, Ordering::SeqCst);
+        for cell in self.sessions() {
+            cell.with(|session| session.abort(now));
+        }
+    }
+
+    /// Whether [`close`](Self::close) or [`abort`](Self::abort) was called.
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next; `waker` is woken where that becomes earlier.
+    pub fn poll_timeout(&self, waker: &Waker) -> Option<Instant> {
+        self.timers.poll_timeout(waker)
+    }
+
+    /// Does what is due, in all sessions and connections.
+    pub fn handle_timeout(&self, now: Instant) {
+        self.timers.handle_timeout(now);
+    }
+
+    pub(super) fn alarm(&self) -> AlarmGuard {
+        let number = self.next_connection.fetch_add(1, Ordering::Relaxed);
+        Alarm::register(&self.timers, (number % SHARDS as u64) as usize)
+    }
+
+    fn forget(&self, cell: &Cell<E>, sid: &Sid, key: Option<TimerKey>, received: u64, sent: u64) {
+        let gone = lock(&self.shards[cell.shard].sessions).remove(sid);
+        if let Some(key) = key {
+            self.timers.remove(cell.shard, key);
+        }
+        self.received.fetch_add(received, Ordering::Relaxed);
+        self.sent.fetch_add(sent, Ordering::Relaxed);
+        self.closed.fetch_add(1, Ordering::Relaxed);
+        drop(gone);
+        if self.is_closing() && self.is_empty() {
+            let waiting = lock(&self.waiting).take();
+            waiting.into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+/// Not a secret hash: ids are unpredictable already. The same everywhere, so that a simulation can be replayed.
+fn shard_of(sid: &str) -> usize {
+    let hash = sid.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    (hash % SHARDS as u64) as usize
+}
+
+/// One session in a hub: its machine under a lock, and who waits for what.
+///
+/// The lock is never held while a waker is called, and never together with another session's.
+pub struct Cell<E> {
+    /// What the driver keeps beside the session.
+    pub extra: E,
+    shard: usize,
+    number: u64,
+    hub: Arc<Hub<E>>,
+    state: Mutex<CellState>,
+}
+
+struct CellState {
+    session: Session,
+    parked: SmallVec<[Parked; 1]>,
+    reader: Option<Waker>,
+    senders: Vec<Waker>,
+    key: Option<TimerKey>,
+    /// When the heap has the session looked at next.
+    scheduled: Option<Instant>,
+    /// It is finished, and the hub knows nothing of it any more.
+    forgotten: bool,
+}
+
+/// A carrier that has nothing to do until the session has something for it.
+struct Parked {
+    carrier: Carrier,
+    /// It does not read either, until the session wants input again.
+    stalled: bool,
+    waker: Waker,
+}
+
+impl<E> fmt::Debug for Cell<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cell").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+impl<E: Send + Sync + 'static> Cell<E> {
+    /// Works on the session; then wakes whoever has something to do because of it.
+    pub fn with<T>(&self, work: impl FnOnce(&mut Session) -> T) -> T {
+        self.run(|state| work(&mut state.session))
+    }
+
+    /// Looks at the session, without changing it.
+    pub fn look<T>(&self, look: impl FnOnce(&Session) -> T) -> T {
+        look(&lock(&self.state).session)
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Instant {
+        self.hub.now()
+    }
+
+    fn run<T>(&self, work: impl FnOnce(&mut CellState) -> T) -> T {
+        let mut wakers: SmallVec<[Waker; 4]> = SmallVec::new();
+        let mut state = lock(&self.state);
+        let result = work(&mut state);
+
+        let CellState {
+            session,
+            parked,
+            reader,
+            senders,
+            ..
+        } = &mut *state;
+        if !parked.is_empty() {
+            parked.retain(|carrier| {
+                let wakes = session.has_transmit(carrier.carrier) || (carrier.stalled && session.wants_input());
+                if wakes {
+                    wakers.push(carrier.waker.clone());
+                }
+                !wakes
+            });
+        }
+        if reader.is_some() && session.has_event() {
+            wakers.extend(reader.take());
+        }
+        if !senders.is_empty() && may_send(session) {
+            wakers.extend(senders.drain(..));
+        }
+        let deadline = session.poll_timeout();
+        let schedule = match (deadline, state.scheduled, state.key) {
+            (Some(at), scheduled, Some(key)) if scheduled.is_none_or(|scheduled| at < scheduled) => {
+                state.scheduled = Some(at);
+                Some((key, at))
+            }
+            _ => None,
+        };
+        let finished = state.session.is_finished() && !state.forgotten;
+        let farewell = finished.then(|| {
+            state.forgotten = true;
+            let key = state.key.take();
+            let session = &state.session;
+            (session.sid().clone(), key, session.received(), session.sent())
+        });
+        drop(state);
+
+        if let Some((key, at)) = schedule {
+            self.hub.timers.schedule(self.shard, key, at);
+        }
+        if let Some((sid, key, received, sent)) = farewell {
+            self.hub.forget(self, &sid, key, received, sent);
+        }
+        for waker in wakers {
+            waker.wake();
+        }
+        result
+    }
+
+    /// Lets a carrier sleep until the session has something for it, or wants input again where it does not now; answers
+    /// `false` where there is something already.
+    pub fn park(&self, carrier: Carrier, waker: &Waker) -> bool {
+        let mut state = lock(&self.state);
+        if state.session.has_transmit(carrier) {
+            return false;
+        }
+        let stalled = carrier == Carrier::WebSocket && !state.session.wants_input();
+        match state.parked.iter_mut().find(|parked| parked.carrier == carrier) {
+            Some(parked) => {
+                parked.stalled = stalled;
+                if !parked.waker.will_wake(waker) {
+                    parked.waker = waker.clone();
+                }
+            }
+            None => state.parked.push(Parked {
+                carrier,
+                stalled,
+                waker: waker.clone(),
+            }),
+        }
+        true
+    }
+
+    /// The carrier has gone: nobody needs to wake it.
+    pub(super) fn unpark(&self, carrier: Carrier) {
+        lock(&self.state).parked.retain(|parked| parked.carrier != carrier);
+    }
+
+    /// The next event for the application. After [`Event::Closed`] has been handed out: `None`, for ever.
+    pub fn poll_event(&self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.run(|state| match state.session.poll_event() {
+            Some(event) => {
+                state.reader = None;
+                Poll::Ready(Some(event))
+            }
+            None if state.session.closed().is_some() => Poll::Ready(None),
+            None => {
+                if !state.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
+                    state.reader = Some(cx.waker().clone());
+                }
+                Poll::Pending
+            }
+        })
+    }
+
+    /// Queues a message, once there is room.
+    ///
+    /// # Errors
+    /// Gives the message back where no waiting helps.
+    pub fn poll_send(&self, cx: &mut Context<'_>, data: &mut Option<Data>) -> Poll<Result<(), SendError>> {
+        let Some(message) = data.take() else {
+            return Poll::Ready(Ok(()));
+        };
+        self.run(|state| match state.session.send(message) {
+            Err(SendError::Full(message)) => {
+                *data = Some(message);
+                if !state.senders.iter().any(|sender| sender.will_wake(cx.waker())) {
+                    state.senders.push(cx.waker().clone());
+                }
+                Poll::Pending
+            }
+            result => Poll::Ready(result),
+        })
+    }
+}
+
+fn may_send(session: &Session) -> bool {
+    !session.is_blocked() || matches!(session.phase(), Phase::Closing | Phase::Closed)
+}
+
+impl<E: Send + Sync + 'static> Expire for Cell<E> {
+    fn expire(&self, now: Instant) {
+        self.run(|state| {
+            state.scheduled = None;
+            state.session.handle_timeout(now);
+        });
+    }
+}

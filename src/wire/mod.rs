@@ -1,0 +1,17 @@
+//! Bytes in, bytes out: everything between a TCP stream and a session. No file here opens a socket.
+//!
+//! - [`http1`] reads requests and writes responses, [`ws`] frames WebSocket messages.
+//! - [`Connection`] is one TCP connection of a server: requests, or a WebSocket.
+//! - [`Hub`] knows the sessions of a server, their deadlines, and who waits for what.
+//!
+//! The drivers in [`runtime`](crate::runtime) pump bytes into these, and so can a loop of your own.
+
+mod connection;
+pub mod http1;
+mod hub;
+mod timers;
+pub mod ws;
+
+pub use connection::{Connection, ConnectionEvent};
+pub use hub::{Cell, Entropy, Hub, Limits, Stats};
+pub use timers::Alarm;
