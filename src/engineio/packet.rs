@@ -406,11 +406,7 @@ mod tests {
             texts.dedup();
         }
         for text in texts {
-            assert_eq!(
-                check_base64(&text).is_ok(),
-                decode_base64(&text).is_ok(),
-                "{text:?}"
-            );
+            assert_eq!(check_base64(&text).is_ok(), decode_base64(&text).is_ok(), "{text:?}");
         }
     }
 }

@@ -155,7 +155,10 @@ mod tests {
     #[test]
     fn empty_packets_are_seen_wherever_they_stand() {
         assert_eq!(decode(b""), [Err(PacketError::Empty)]);
-        assert_eq!(decode(b"4a\x1e"), [Ok(Packet::Message("a".into())), Err(PacketError::Empty)]);
+        assert_eq!(
+            decode(b"4a\x1e"),
+            [Ok(Packet::Message("a".into())), Err(PacketError::Empty)]
+        );
         assert_eq!(decode(b"\x1e1"), [Err(PacketError::Empty), Ok(Packet::Close)]);
     }
 
@@ -167,7 +170,16 @@ mod tests {
 
     #[test]
     fn the_look_agrees_with_the_decoder() {
-        for body in [&b"4a\x1e4b"[..], b"", b"4\x1e", b"9", b"b!!", b"bAA==", b"bAB==", b"4a\x1e\x1e4"] {
+        for body in [
+            &b"4a\x1e4b"[..],
+            b"",
+            b"4\x1e",
+            b"9",
+            b"b!!",
+            b"bAA==",
+            b"bAB==",
+            b"4a\x1e\x1e4",
+        ] {
             let packets = Packets::new(Bytes::copy_from_slice(body)).unwrap();
             let looked = packets.pieces().all(|piece| piece.is_ok());
             let decoded = packets.clone().all(|packet| packet.is_ok());

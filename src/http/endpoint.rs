@@ -29,7 +29,9 @@ pub struct RequestView<'a> {
 impl RequestView<'_> {
     /// A header that must be text.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| core::str::from_utf8(value).ok())
+        self.headers
+            .get(name)
+            .and_then(|value| core::str::from_utf8(value).ok())
     }
 
     /// Whether the request asks to go on as a WebSocket.
@@ -44,7 +46,10 @@ impl RequestView<'_> {
     /// The value of a query parameter, percent-decoded; the last one where there are several, as in the JavaScript
     /// reference.
     pub fn query_value(&self, name: &str) -> Option<Cow<'_, str>> {
-        let pairs = self.query.rsplit('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let pairs = self
+            .query
+            .rsplit('&')
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         pairs
             .filter(|(key, _)| percent_decoded(key) == name)
             .map(|(_, value)| percent_decoded(value))
@@ -151,7 +156,11 @@ impl Endpoint {
         if !request.path.starts_with(&self.path[..]) {
             return Route::NotOurs;
         }
-        let transport = match request.query_value("transport").as_deref().and_then(Transport::from_name) {
+        let transport = match request
+            .query_value("transport")
+            .as_deref()
+            .and_then(Transport::from_name)
+        {
             Some(transport) if self.serves(transport) => transport,
             _ => return Route::Refuse(ErrorCode::TransportUnknown),
         };
@@ -264,15 +273,60 @@ mod tests {
     fn what_is_served() {
         use Transport::{Polling, WebSocket};
         for (method, target, headers, expected) in [
-            ("GET", "/engine.io/?EIO=4&transport=polling", &[][..], Route::Open(Polling)),
-            ("GET", "/engine.io/extra?EIO=4&transport=polling&sid=", &[], Route::Open(Polling)),
-            ("GET", "/engine.io/?EIO=%34&transport=pollin%67", &[], Route::Open(Polling)),
-            ("GET", "/engine.io/?EIO=4&transport=websocket", UPGRADE, Route::Open(WebSocket)),
-            ("GET", "/engine.io/?EIO=4&transport=polling", UPGRADE, Route::Open(Polling)),
-            ("GET", "/engine.io/?EIO=4&transport=polling&sid=x", &[], session(SessionRequest::Poll)),
-            ("POST", "/engine.io/?EIO=4&transport=polling&sid=x", &[], session(SessionRequest::Push)),
-            ("GET", "/engine.io/?EIO=4&transport=websocket&sid=x", UPGRADE, session(SessionRequest::Upgrade)),
-            ("GET", "/engine.io/?EIO=4&transport=polling&sid=y&sid=x", &[], session(SessionRequest::Poll)),
+            (
+                "GET",
+                "/engine.io/?EIO=4&transport=polling",
+                &[][..],
+                Route::Open(Polling),
+            ),
+            (
+                "GET",
+                "/engine.io/extra?EIO=4&transport=polling&sid=",
+                &[],
+                Route::Open(Polling),
+            ),
+            (
+                "GET",
+                "/engine.io/?EIO=%34&transport=pollin%67",
+                &[],
+                Route::Open(Polling),
+            ),
+            (
+                "GET",
+                "/engine.io/?EIO=4&transport=websocket",
+                UPGRADE,
+                Route::Open(WebSocket),
+            ),
+            (
+                "GET",
+                "/engine.io/?EIO=4&transport=polling",
+                UPGRADE,
+                Route::Open(Polling),
+            ),
+            (
+                "GET",
+                "/engine.io/?EIO=4&transport=polling&sid=x",
+                &[],
+                session(SessionRequest::Poll),
+            ),
+            (
+                "POST",
+                "/engine.io/?EIO=4&transport=polling&sid=x",
+                &[],
+                session(SessionRequest::Push),
+            ),
+            (
+                "GET",
+                "/engine.io/?EIO=4&transport=websocket&sid=x",
+                UPGRADE,
+                session(SessionRequest::Upgrade),
+            ),
+            (
+                "GET",
+                "/engine.io/?EIO=4&transport=polling&sid=y&sid=x",
+                &[],
+                session(SessionRequest::Poll),
+            ),
         ] {
             assert_eq!(route(method, target, headers), expected, "{method} {target}");
         }
@@ -283,15 +337,45 @@ mod tests {
         use ErrorCode::{BadHandshakeMethod, BadRequest, TransportUnknown, UnsupportedVersion};
         for (method, target, headers, code) in [
             ("GET", "/engine.io/?EIO=4", &[][..], TransportUnknown),
-            ("GET", "/engine.io/?EIO=4&transport=__proto__", UPGRADE, TransportUnknown),
+            (
+                "GET",
+                "/engine.io/?EIO=4&transport=__proto__",
+                UPGRADE,
+                TransportUnknown,
+            ),
             ("GET", "/engine.io/?EIO=4&transport=", &[], TransportUnknown),
-            ("GET", "/engine.io/?EIO=4&transport=polling&transport=x", &[], TransportUnknown),
-            ("GET", "/engine.io/?EIO=4&transport=polling", &[("origin", "a\u{7f}")], BadRequest),
-            ("GET", "/engine.io/?EIO=4&transport=polling", &[("origin", "http://evil.example")], BadRequest),
+            (
+                "GET",
+                "/engine.io/?EIO=4&transport=polling&transport=x",
+                &[],
+                TransportUnknown,
+            ),
+            (
+                "GET",
+                "/engine.io/?EIO=4&transport=polling",
+                &[("origin", "a\u{7f}")],
+                BadRequest,
+            ),
+            (
+                "GET",
+                "/engine.io/?EIO=4&transport=polling",
+                &[("origin", "http://evil.example")],
+                BadRequest,
+            ),
             ("POST", "/engine.io/?EIO=4&transport=polling", &[], BadHandshakeMethod),
-            ("OPTIONS", "/engine.io/?EIO=4&transport=polling", &[], BadHandshakeMethod),
+            (
+                "OPTIONS",
+                "/engine.io/?EIO=4&transport=polling",
+                &[],
+                BadHandshakeMethod,
+            ),
             ("GET", "/engine.io/?transport=polling", &[], UnsupportedVersion),
-            ("GET", "/engine.io/?EIO=3&transport=websocket", UPGRADE, UnsupportedVersion),
+            (
+                "GET",
+                "/engine.io/?EIO=3&transport=websocket",
+                UPGRADE,
+                UnsupportedVersion,
+            ),
             ("GET", "/engine.io/?EIO=4&transport=websocket", &[], BadRequest),
         ] {
             assert_eq!(route(method, target, headers), Route::Refuse(code), "{method} {target}");
@@ -302,7 +386,11 @@ mod tests {
             ("GET", "/engine.io/?transport=polling&sid=x"),
             ("GET", "/engine.io/?EIO=4&transport=websocket&sid=x"),
         ] {
-            assert_eq!(route(method, target, &[]), session(SessionRequest::Invalid), "{method} {target}");
+            assert_eq!(
+                route(method, target, &[]),
+                session(SessionRequest::Invalid),
+                "{method} {target}"
+            );
         }
     }
 
@@ -331,7 +419,13 @@ mod tests {
 
     #[test]
     fn broken_escapes_stay_as_they_are() {
-        for (text, decoded) in [("%", "%"), ("%4", "%4"), ("%zz", "%zz"), ("a%41%", "aA%"), ("%ff", "\u{fffd}")] {
+        for (text, decoded) in [
+            ("%", "%"),
+            ("%4", "%4"),
+            ("%zz", "%zz"),
+            ("a%41%", "aA%"),
+            ("%ff", "\u{fffd}"),
+        ] {
             assert_eq!(percent_decoded(text), decoded);
         }
     }

@@ -39,7 +39,9 @@ impl Response {
 
     /// 200 with a page.
     pub fn html(page: impl Into<Bytes>) -> Self {
-        Self::new(200).header("Content-Type", "text/html; charset=UTF-8").body(page)
+        Self::new(200)
+            .header("Content-Type", "text/html; charset=UTF-8")
+            .body(page)
     }
 
     /// 200 with JSON text.

@@ -70,7 +70,9 @@ pub struct Connection<E: Send + Sync + 'static> {
 
 enum State<E: Send + Sync + 'static> {
     /// Between requests, or in a head.
-    Head { begun: bool },
+    Head {
+        begun: bool,
+    },
     /// In a body.
     Body {
         reader: BodyReader,
@@ -90,9 +92,14 @@ enum State<E: Send + Sync + 'static> {
         exchange: Exchange,
     },
     /// The driver has the request.
-    Fallback { exchange: Exchange },
+    Fallback {
+        exchange: Exchange,
+    },
     /// A WebSocket, until its end has been told to the session.
-    WebSocket { cell: Arc<Cell<E>>, socket: WebSocket },
+    WebSocket {
+        cell: Arc<Cell<E>>,
+        socket: WebSocket,
+    },
     /// Everything is said. Input is dropped until the peer ends too, so that the last response is not lost to a reset.
     Draining,
     Done,
@@ -103,6 +110,8 @@ enum State<E: Send + Sync + 'static> {
 struct Exchange {
     keep_alive: bool,
     head_only: bool,
+    /// The browser is one whose XSS filter must be told to leave text alone.
+    filters_xss: bool,
     /// The origin that may read the answer.
     origin: Option<Box<str>>,
 }
@@ -126,7 +135,10 @@ impl<E: Send + Sync + 'static> core::fmt::Debug for Connection<E> {
             State::Draining => "Draining",
             State::Done => "Done",
         };
-        f.debug_struct("Connection").field("peer", &self.peer).field("state", &state).finish_non_exhaustive()
+        f.debug_struct("Connection")
+            .field("peer", &self.peer)
+            .field("state", &state)
+            .finish_non_exhaustive()
     }
 }
 
@@ -425,9 +437,17 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         let exchange = Exchange {
             keep_alive: head.keep_alive && !self.hub.is_closing(),
             head_only: head.method == "HEAD",
+            filters_xss: view
+                .header("user-agent")
+                .is_some_and(|name| name.contains(";MSIE") || name.contains("Trident/")),
             origin: view.header("origin").filter(|_| allowed).map(Into::into),
         };
-        match self.hub.endpoint.route(&view) {
+        let route = self.hub.endpoint.route(&view);
+        if view.wants_websocket() && !head.version_1_1 && route != Route::NotOurs {
+            // HTTP/1.0 knows no upgrade (RFC 9110, section 7.8).
+            return self.refuse_websocket(now, ErrorCode::BadRequest, &exchange, out);
+        }
+        match route {
             Route::NotOurs if self.hub.has_fallback => {
                 let then = Then::Fallback(self.keep(head, &view));
                 self.read_body(now, head, then, exchange, out);
@@ -682,7 +702,12 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
 
     /// Answers the request for a WebSocket as soon as the application has decided; whether it has.
     fn open_websocket(&mut self, now: Instant, out: &mut Vec<u8>) -> bool {
-        let State::Opening { cell, handshake, exchange } = &mut self.state else {
+        let State::Opening {
+            cell,
+            handshake,
+            exchange,
+        } = &mut self.state
+        else {
             return false;
         };
         let Some(transmit) = cell.with(|session| session.poll_transmit(now, Carrier::WebSocket)) else {
@@ -806,8 +831,16 @@ fn write_answer(answer: &Answer, exchange: &Exchange, out: &mut Vec<u8>) {
             "Content-Type: text/plain; charset=UTF-8\r\nCache-Control: no-store\r\n",
             &body[..],
         ),
-        Answer::Received => (200, "Content-Type: text/html\r\nCache-Control: no-store\r\n", &b"ok"[..]),
-        Answer::Refused(refusal) => (refusal.status(), "Content-Type: application/json\r\n", &refusal.body()[..]),
+        Answer::Received => (
+            200,
+            "Content-Type: text/html\r\nCache-Control: no-store\r\n",
+            &b"ok"[..],
+        ),
+        Answer::Refused(refusal) => (
+            refusal.status(),
+            "Content-Type: application/json\r\n",
+            &refusal.body()[..],
+        ),
         Answer::Error(code) => (
             code.status(),
             "Content-Type: application/json\r\n",
@@ -816,6 +849,9 @@ fn write_answer(answer: &Answer, exchange: &Exchange, out: &mut Vec<u8>) {
     };
     let mut writer = ResponseWriter::new(out, status);
     writer.lines(lines);
+    if exchange.filters_xss {
+        writer.lines("X-XSS-Protection: 0\r\n");
+    }
     write_cors(&mut writer, exchange.origin.as_deref());
     writer.body(body, exchange.keep_alive, exchange.head_only);
 }

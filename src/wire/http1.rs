@@ -152,8 +152,10 @@ pub fn read_head<T>(
     };
     let closing = head.all("connection").any(closes);
     head.keep_alive &= !closing;
-    head.expects_continue =
-        head.version_1_1 && head.get("expect").is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
+    head.expects_continue = head.version_1_1
+        && head
+            .get("expect")
+            .is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
     Ok(Some(then(&head, length)))
 }
 
@@ -166,9 +168,11 @@ fn has_bare_line_feed(bytes: &[u8]) -> bool {
 
 /// Path and query of a target in origin form, or in absolute form as a proxy is sent it.
 fn split_target(target: &str) -> (&str, &str) {
-    let scheme = ["http://", "https://"]
-        .into_iter()
-        .find(|scheme| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+    let scheme = ["http://", "https://"].into_iter().find(|scheme| {
+        target
+            .get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    });
     let target = match scheme {
         Some(scheme) => {
             let rest = &target[scheme.len()..];
@@ -338,7 +342,10 @@ fn take<'a>(bytes: &mut &'a [u8], most: usize) -> &'a [u8] {
 /// Moves bytes up to a line break into `line`, without the break; answers whether it has come.
 fn read_line(bytes: &mut &[u8], line: &mut Vec<u8>) -> Result<bool, HttpError> {
     let end = bytes.iter().position(|&byte| byte == b'\n');
-    line.extend_from_slice(take(bytes, end.map_or(bytes.len(), |at| at + 1).min(MAX_CHUNK_LINE + 2)));
+    line.extend_from_slice(take(
+        bytes,
+        end.map_or(bytes.len(), |at| at + 1).min(MAX_CHUNK_LINE + 2),
+    ));
     if line.len() > MAX_CHUNK_LINE {
         return Err(HttpError::Malformed);
     }
@@ -354,7 +361,11 @@ fn read_line(bytes: &mut &[u8], line: &mut Vec<u8>) -> Result<bool, HttpError> {
 
 /// The size in front of a chunk. Extensions behind a semicolon are ignored.
 fn chunk_size(line: &[u8]) -> Result<usize, HttpError> {
-    let digits = line.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii_end();
+    let digits = line
+        .split(|&byte| byte == b';')
+        .next()
+        .unwrap_or_default()
+        .trim_ascii_end();
     if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_hexdigit) {
         return Err(HttpError::Malformed);
     }
@@ -488,11 +499,20 @@ mod tests {
         for (bytes, expected) in [
             ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET /| Empty keep"),
             ("GET /a?b=c?d HTTP/1.0\r\n\r\n", "GET /a|b=c?d Empty"),
-            ("POST /p HTTP/1.1\r\nhost:a\r\ncontent-length: 12\r\n\r\n", "POST /p| Length(12) keep"),
-            ("POST /p HTTP/1.1\r\nHost:a\r\nTransfer-Encoding: Chunked\r\n\r\n", "POST /p| Chunked keep"),
+            (
+                "POST /p HTTP/1.1\r\nhost:a\r\ncontent-length: 12\r\n\r\n",
+                "POST /p| Length(12) keep",
+            ),
+            (
+                "POST /p HTTP/1.1\r\nHost:a\r\nTransfer-Encoding: Chunked\r\n\r\n",
+                "POST /p| Chunked keep",
+            ),
             ("GET http://a/b?c HTTP/1.1\r\nHost: a\r\n\r\n", "GET /b|c Empty keep"),
             ("GET HTTP://a HTTP/1.1\r\nHost: a\r\n\r\n", "GET /| Empty keep"),
-            ("GET / HTTP/1.1\r\nHost: a\r\nConnection: x, Close\r\n\r\n", "GET /| Empty"),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nConnection: x, Close\r\n\r\n",
+                "GET /| Empty",
+            ),
             (
                 "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-Continue\r\n\r\n",
                 "POST /| Length(1) keep expects",
@@ -514,17 +534,38 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: a\r\nX: 1\n\r\n", HttpError::Malformed),
             ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", HttpError::Malformed),
             ("GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n", HttpError::Malformed),
-            ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", HttpError::Malformed),
-            ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n", HttpError::Malformed),
-            ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n", HttpError::Malformed),
-            ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n", HttpError::Malformed),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+                HttpError::Malformed,
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n",
+                HttpError::Malformed,
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n",
+                HttpError::Malformed,
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n",
+                HttpError::Malformed,
+            ),
             (
                 "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
                 HttpError::Malformed,
             ),
-            ("GET / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", HttpError::Malformed),
-            ("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n", HttpError::UnsupportedEncoding),
-            ("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", HttpError::UnsupportedEncoding),
+            (
+                "GET / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+                HttpError::Malformed,
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
+                HttpError::UnsupportedEncoding,
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+                HttpError::UnsupportedEncoding,
+            ),
             ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", HttpError::UnsupportedVersion),
             ("\u{16}\u{3}\u{1}", HttpError::Malformed),
         ] {
@@ -562,11 +603,17 @@ mod tests {
     #[test]
     fn bodies_in_any_pieces() {
         for step in [1, 2, 3, 7, 100] {
-            assert_eq!(body(Framing::Length(5), b"helloGET", step), Ok(Some((b"hello".to_vec(), 5))));
+            assert_eq!(
+                body(Framing::Length(5), b"helloGET", step),
+                Ok(Some((b"hello".to_vec(), 5)))
+            );
             let chunks = b"3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nT: t\r\n\r\n";
             let mut bytes = chunks.to_vec();
             bytes.extend_from_slice(b"GET");
-            assert_eq!(body(Framing::Chunked, &bytes, step), Ok(Some((b"hello".to_vec(), chunks.len()))));
+            assert_eq!(
+                body(Framing::Chunked, &bytes, step),
+                Ok(Some((b"hello".to_vec(), chunks.len())))
+            );
             assert_eq!(body(Framing::Length(5), b"hell", step), Ok(None));
         }
         assert_eq!(body(Framing::Empty, b"x", 1), Ok(Some((vec![], 0))));
@@ -585,10 +632,17 @@ mod tests {
                 b"1\r\na\rb",
                 b"000000001\r\na",
             ] {
-                assert_eq!(body(Framing::Chunked, bytes, step), Err(HttpError::Malformed), "{bytes:?}");
+                assert_eq!(
+                    body(Framing::Chunked, bytes, step),
+                    Err(HttpError::Malformed),
+                    "{bytes:?}"
+                );
             }
             assert_eq!(body(Framing::Chunked, b"15\r\n", step), Err(HttpError::BodyTooLarge));
-            assert_eq!(body(Framing::Chunked, b"a\r\n0123456789\r\nb\r\n", step), Err(HttpError::BodyTooLarge));
+            assert_eq!(
+                body(Framing::Chunked, b"a\r\n0123456789\r\nb\r\n", step),
+                Err(HttpError::BodyTooLarge)
+            );
         }
         assert_eq!(body(Framing::Length(21), b"", 1), Err(HttpError::BodyTooLarge));
         assert_eq!(body(Framing::Length(u64::MAX), b"", 1), Err(HttpError::BodyTooLarge));
@@ -597,7 +651,12 @@ mod tests {
     #[test]
     fn a_response() {
         let mut out = Vec::new();
-        ResponseWriter::new(&mut out, 404).header("A", "b").body(b"no", false, false);
-        assert_eq!(out, b"HTTP/1.1 404 Not Found\r\nA: b\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno");
+        ResponseWriter::new(&mut out, 404)
+            .header("A", "b")
+            .body(b"no", false, false);
+        assert_eq!(
+            out,
+            b"HTTP/1.1 404 Not Found\r\nA: b\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno"
+        );
     }
 }

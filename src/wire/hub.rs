@@ -109,7 +109,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl<E> fmt::Debug for Hub<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hub").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        f.debug_struct("Hub")
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
     }
 }
 
@@ -252,7 +254,11 @@ impl<E: Send + Sync + 'static> Hub<E> {
     /// Ready when there is no session.
     pub fn poll_empty(&self, cx: &mut Context<'_>) -> Poll<()> {
         *lock(&self.waiting) = Some(cx.waker().clone());
-        if self.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        if self.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 
     /// Ends all sessions in order; from now on none is opened.
@@ -349,7 +355,9 @@ struct Parked {
 
 impl<E> fmt::Debug for Cell<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cell").field("number", &self.number).finish_non_exhaustive()
+        f.debug_struct("Cell")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
     }
 }
 

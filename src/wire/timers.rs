@@ -121,14 +121,18 @@ impl Timers {
             .iter()
             .filter_map(|shard| lock(shard).heap.peek().map(|Reverse((at, _))| *at))
             .min();
-        self.armed.store(next.map_or(NEVER, Instant::as_micros), Ordering::SeqCst);
+        self.armed
+            .store(next.map_or(NEVER, Instant::as_micros), Ordering::SeqCst);
         next
     }
 
     /// Looks at everybody whose time has come.
     pub(super) fn handle_timeout(&self, now: Instant) {
         for shard in &self.shards {
-            while let Some(owner) = next_due(&mut lock(shard), now) {
+            loop {
+                // Not under the lock, which scheduling anew takes.
+                let due = next_due(&mut lock(shard), now);
+                let Some(owner) = due else { break };
                 owner.expire(now);
             }
         }
@@ -164,7 +168,9 @@ pub struct Alarm {
 
 impl core::fmt::Debug for Alarm {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Alarm").field("deadline", &self.deadline).finish_non_exhaustive()
+        f.debug_struct("Alarm")
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
     }
 }
 

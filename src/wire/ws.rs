@@ -222,14 +222,22 @@ impl Handshake {
         // 16 bytes in base64.
         let key = request.headers.get("sec-websocket-key").unwrap_or_default();
         let digits = key.strip_suffix(b"==").unwrap_or_default();
-        if digits.len() != 22 || !digits.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte)) {
+        if digits.len() != 22
+            || !digits
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte))
+        {
             return Err(HandshakeError::BadKey);
         }
         // A browser that named protocols fails the connection unless one of them is chosen. Any will do, as in the
         // JavaScript reference.
-        let first = request.header("sec-websocket-protocol").and_then(|list| list.split(',').next());
+        let first = request
+            .header("sec-websocket-protocol")
+            .and_then(|list| list.split(',').next());
         let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        let protocol = first.map(str::trim).filter(|name| !name.is_empty() && name.bytes().all(token));
+        let protocol = first
+            .map(str::trim)
+            .filter(|name| !name.is_empty() && name.bytes().all(token));
         Ok(Self {
             accept: tungstenite::handshake::derive_accept_key(key),
             protocol: protocol.map(ToString::to_string),

@@ -40,7 +40,9 @@ pub fn size(text: &str) -> Result<usize, String> {
         _ => return Err("a size is written 1000000, 64kB or 1MB".into()),
     };
     let number: usize = number.parse().map_err(|_| "a size is written 1000000, 64kB or 1MB")?;
-    number.checked_mul(bytes).ok_or_else(|| "that is more than there is".into())
+    number
+        .checked_mul(bytes)
+        .ok_or_else(|| "that is more than there is".into())
 }
 
 #[cfg(test)]
@@ -51,7 +53,16 @@ mod tests {
     fn durations() {
         assert_eq!(duration("300ms"), Ok(Duration::from_millis(300)));
         assert_eq!(duration("25s"), Ok(Duration::from_secs(25)));
-        for wrong in ["", "25", "s", "-1s", "1.5s", "1h", "99999999999999999999s", "99999999999999999s"] {
+        for wrong in [
+            "",
+            "25",
+            "s",
+            "-1s",
+            "1.5s",
+            "1h",
+            "99999999999999999999s",
+            "99999999999999999s",
+        ] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }

@@ -80,7 +80,9 @@ fn cors(text: &str) -> Result<Cors, String> {
         list => {
             let origins: Vec<&str> = list.split(',').map(str::trim).collect();
             let is_origin = |origin: &&str| {
-                origin.split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'))
+                origin
+                    .split_once("://")
+                    .is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'))
             };
             if !origins.iter().all(is_origin) {
                 return Err("an origin is written https://example.com, without a path".into());
@@ -265,7 +267,11 @@ impl Page {
     }
 
     fn stats(&self) -> String {
-        let handle = self.handle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let handle = self
+            .handle
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone();
         let stats = handle.map(|handle| handle.stats()).unwrap_or_default();
         format!(
             r#"{{"sessions":{},"opened":{},"closed":{},"received":{},"sent":{}}}"#,

@@ -110,9 +110,7 @@ impl Heartbeat {
     /// sends but never answers is found out.
     pub(super) fn sign_of_life(&mut self, now: Instant) {
         if let State::Awaiting {
-            give_up_at,
-            extended,
-            ..
+            give_up_at, extended, ..
         } = &mut self.state
             && !*extended
         {

@@ -172,7 +172,10 @@ enum Link {
 enum Stall {
     None,
     /// It does not; the session ends at this time, unless a message was taken since the time was set.
-    Until { deadline: Instant, progress: bool },
+    Until {
+        deadline: Instant,
+        progress: bool,
+    },
     /// It does again, and nobody has said since what time it is.
     Over,
 }
@@ -719,10 +722,7 @@ impl Session {
         Packet::Open(Box::new(Handshake {
             sid: self.sid.clone(),
             upgrades,
-            ping_interval: self
-                .config
-                .ping_every()
-                .saturating_add(self.config.ping_interval_grace),
+            ping_interval: self.config.ping_every().saturating_add(self.config.ping_interval_grace),
             ping_timeout: self.config.ping_timeout,
             max_payload: Some(self.config.max_payload),
         }))
@@ -981,7 +981,10 @@ impl Session {
         );
         assert_eq!(self.closed.is_some(), self.phase == Phase::Closed);
         assert!(self.get.is_none() || self.path != Path::WebSocket);
-        assert!(self.get.is_none() || self.path != Path::Probed, "a poll was not released");
+        assert!(
+            self.get.is_none() || self.path != Path::Probed,
+            "a poll was not released"
+        );
         assert!(self.phase != Phase::Closed || (self.get.is_none() && self.post.is_none()));
         assert!(!self.is_probing() || self.link == Link::Attached);
         self.outbox.assert_invariants(self.config.max_queue);
