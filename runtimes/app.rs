@@ -129,7 +129,11 @@ impl App {
                 if let Some(rest) = rest {
                     drop_contained(rest);
                 }
-                if over || cleared { Poll::Ready(()) } else { Poll::Pending }
+                if over || cleared {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
             }
             State::Busy => {
                 slot.waiting = Some(cx.waker().clone());

@@ -4,6 +4,7 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::boxed::Box;
+use std::io;
 use std::sync::Arc;
 use std::thread_local;
 use std::vec;
@@ -13,6 +14,7 @@ use super::app::{App, BoxFuture, Runner};
 use super::tasks::Tasks;
 use super::{Runtime, Stream};
 use crate::http::{Request, Response};
+use crate::time::Instant;
 use crate::wire::{Cell, Connection, ConnectionEvent, Hub};
 
 /// How much is read at once. Per thread, not per connection.
@@ -107,14 +109,17 @@ impl<R: Runtime> ConnectionTask<R> {
 
     fn run(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<()> {
         self.connection.unpark();
+        // Whatever has woken the task may have been for any part of it; later turns know what has happened.
+        let mut woken = true;
         for _ in 0..TURNS {
-            match self.turn(cx, scratch) {
-                Turn::Again => {}
+            match self.turn(cx, scratch, woken) {
+                Turn::Again => woken = false,
                 Turn::Over => return Poll::Ready(()),
                 Turn::Idle => {
                     if self.connection.park(cx.waker()) {
                         return Poll::Pending;
                     }
+                    woken = true;
                 }
             }
         }
@@ -123,10 +128,35 @@ impl<R: Runtime> ConnectionTask<R> {
         Poll::Pending
     }
 
-    fn turn(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Turn {
+    /// Reads once, runs the application's code on what came, writes once what it and the sessions want to say.
+    fn turn(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch, woken: bool) -> Turn {
         let now = self.shared.hub.now();
-        let mut again = false;
+        if woken && self.look_around(now, cx, scratch).is_err() {
+            return self.fail();
+        }
+        let read = match self.read(now, cx, scratch) {
+            Ok(read) => read,
+            Err(_) => return self.fail(),
+        };
+        while let Some(event) = self.connection.poll_event() {
+            self.handle_event(event);
+        }
+        if !read && !woken {
+            return Turn::Idle;
+        }
+        self.run_app(cx);
+        let wrote = match self.write(now, cx, scratch) {
+            Ok(wrote) => wrote,
+            Err(_) => return self.fail(),
+        };
+        if self.connection.is_done() {
+            return Turn::Over;
+        }
+        if read || wrote { Turn::Again } else { Turn::Idle }
+    }
 
+    /// What does not come with bytes: deadlines, a shutdown, an answer of the fallback's, room in the stream.
+    fn look_around(&mut self, now: Instant, cx: &mut Context<'_>, scratch: &mut Scratch) -> io::Result<()> {
         if !self.told && self.shared.hub.is_closing() && self.shared.hub.is_empty() {
             self.told = true;
             self.connection.handle_shutdown(now);
@@ -139,72 +169,67 @@ impl<R: Runtime> ConnectionTask<R> {
             self.fallback = None;
             self.connection.respond(now, &response, out);
         }
-
-        // What was stuck first; nothing new is taken from the sessions before it is out.
-        if !self.stuck.is_empty() {
-            let written = match write(&mut self.stream, &self.stuck, cx) {
-                Ok(written) => written,
-                Err(_) => return self.fail(),
-            };
-            self.stuck.drain(..written);
-            if !self.stuck.is_empty() {
-                self.connection.handle_stuck(now, written > 0);
-            } else {
-                self.stuck = Vec::new();
-                self.connection.handle_written();
-            }
-        }
-
-        self.run_app(cx);
-
         if self.stuck.is_empty() {
-            let out = &mut scratch.output;
-            self.connection.poll_transmit(now, out);
-            if !out.is_empty() {
-                again = true;
-                match write(&mut self.stream, out, cx) {
-                    Ok(written) if written == out.len() => self.connection.handle_written(),
-                    Ok(written) => {
-                        self.stuck = out[written..].to_vec();
-                        self.connection.handle_stuck(now, true);
-                    }
-                    Err(_) => return self.fail(),
-                }
-                out.clear();
-            }
+            return Ok(());
         }
-        if self.connection.is_done() {
-            return Turn::Over;
+        // What was stuck first; nothing new is taken from the sessions before it is out.
+        let written = write(&mut self.stream, &self.stuck, cx)?;
+        self.stuck.drain(..written);
+        if self.stuck.is_empty() {
+            self.stuck = Vec::new();
+            self.connection.handle_written();
+        } else {
+            self.connection.handle_stuck(now, written > 0);
+        }
+        Ok(())
+    }
+
+    /// Reads once; whether something came.
+    fn read(&mut self, now: Instant, cx: &mut Context<'_>, scratch: &mut Scratch) -> io::Result<bool> {
+        if self.eof || !self.connection.wants_input(self.stuck.len()) {
+            return Ok(false);
+        }
+        match self.stream.poll_read(cx, &mut scratch.input) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(Ok(0)) => {
+                self.eof = true;
+                self.connection.handle_end(now);
+            }
+            Poll::Ready(Ok(length)) => {
+                let out = if self.stuck.is_empty() { &mut scratch.output } else { &mut self.stuck };
+                self.connection.handle_input(now, &scratch.input[..length], out);
+            }
+            Poll::Ready(Err(error)) => return Err(error),
+        }
+        Ok(true)
+    }
+
+    /// Writes what there is to say, as far as the stream takes it; whether there was anything.
+    fn write(&mut self, now: Instant, cx: &mut Context<'_>, scratch: &mut Scratch) -> io::Result<bool> {
+        if !self.stuck.is_empty() {
+            return Ok(false);
+        }
+        let out = &mut scratch.output;
+        self.connection.poll_transmit(now, out);
+        let any = !out.is_empty();
+        if any {
+            let written = write(&mut self.stream, out, cx)?;
+            if written == out.len() {
+                self.connection.handle_written();
+            } else {
+                self.stuck = out[written..].to_vec();
+                self.connection.handle_stuck(now, true);
+            }
+            out.clear();
         }
         if self.connection.wants_end() && self.stuck.is_empty() && !self.ended {
             match self.stream.poll_close(cx) {
                 Poll::Ready(Ok(())) => self.ended = true,
-                Poll::Ready(Err(_)) => return self.fail(),
+                Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => {}
             }
         }
-
-        if !self.eof && self.connection.wants_input(self.stuck.len()) {
-            match self.stream.poll_read(cx, &mut scratch.input) {
-                Poll::Pending => {}
-                Poll::Ready(Ok(0)) => {
-                    again = true;
-                    self.eof = true;
-                    self.connection.handle_end(now);
-                }
-                Poll::Ready(Ok(length)) => {
-                    again = true;
-                    let out = if self.stuck.is_empty() { &mut scratch.output } else { &mut self.stuck };
-                    self.connection.handle_input(now, &scratch.input[..length], out);
-                }
-                Poll::Ready(Err(_)) => return self.fail(),
-            }
-        }
-        while let Some(event) = self.connection.poll_event() {
-            again = true;
-            self.handle_event(event);
-        }
-        if again { Turn::Again } else { Turn::Idle }
+        Ok(any)
     }
 
     fn fail(&mut self) -> Turn {
@@ -274,11 +299,11 @@ impl<R: Runtime> Drop for ConnectionTask<R> {
 }
 
 /// Writes as much as the stream takes.
-fn write<S: Stream>(stream: &mut S, bytes: &[u8], cx: &mut Context<'_>) -> std::io::Result<usize> {
+fn write<S: Stream>(stream: &mut S, bytes: &[u8], cx: &mut Context<'_>) -> io::Result<usize> {
     let mut written = 0;
     while written < bytes.len() {
         match stream.poll_write(cx, &bytes[written..]) {
-            Poll::Ready(Ok(0)) => return Err(std::io::ErrorKind::WriteZero.into()),
+            Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
             Poll::Ready(Ok(length)) => written += length,
             Poll::Ready(Err(error)) => return Err(error),
             Poll::Pending => break,
@@ -326,7 +351,7 @@ impl Drop for CarriedTask {
 /// The deadlines of all sessions and connections of a server: one sleeper for all of them.
 pub(crate) struct Clock<R: Runtime> {
     shared: Arc<Shared<R>>,
-    sleep: Option<(crate::time::Instant, Pin<Box<R::Sleep>>)>,
+    sleep: Option<(Instant, Pin<Box<R::Sleep>>)>,
 }
 
 impl<R: Runtime> Clock<R> {

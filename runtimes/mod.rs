@@ -41,11 +41,7 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
 
     /// The addresses of a name. Bounded in time by the caller.
-    fn resolve(
-        &self,
-        host: &str,
-        port: u16,
-    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+    fn resolve(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
 
     /// Connects to one address. Bounded in time by the caller.
     fn connect(&self, address: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send;
@@ -57,10 +53,7 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     fn local_addr(&self, listener: &Self::Listener) -> io::Result<SocketAddr>;
 
     /// The next connection and its peer's address.
-    fn accept(
-        &self,
-        listener: &Self::Listener,
-    ) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
+    fn accept(&self, listener: &Self::Listener) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
 }
 
 /// One byte stream of a [`Runtime`]: TCP, or whatever stands in for it.

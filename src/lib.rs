@@ -1,5 +1,112 @@
-//! sansocket
+//! Engine.IO with no socket inside: state machines that take bytes, time and random bytes, and give bytes, events and one
+//! deadline. Runtimes are thin byte pumps around them.
+//!
+//! # The run loop
+//!
+//! A [`Session`](engineio::Session) is the server's side of one client. Whoever drives it does three things, in any order
+//! and as often as it likes: tells it what happened, asks it what it wants, and calls it again at its deadline.
+//!
+//! ```
+//! use sansocket::engineio::{Answer, Carrier, Config, Data, Event, Input, ReqId, Session, Sid, Transmit};
+//! use sansocket::time::Instant;
+//!
+//! // 1. A client asks for a session. Here it polls: its GET is a carrier, under a name that the driver gives.
+//! let mut now = Instant::from_micros(0);
+//! let (first, second, third) = (ReqId(1), ReqId(2), ReqId(3));
+//! let sid = Sid::from_entropy([7; 15]); // use bytes that nobody can guess
+//! let mut session = Session::new(Config::default(), now, sid, Carrier::Request(first));
+//!
+//! // 2. The application decides. Until then nothing is sent.
+//! session.accept(now);
+//!
+//! // 3. Each carrier asks for what it should write.
+//! let opened = session.poll_transmit(now, Carrier::Request(first));
+//! assert!(matches!(opened, Some(Transmit::Response { answer: Answer::Payload(_), .. })));
+//!
+//! // 4. What arrives goes in: the next poll, and a message beside it.
+//! session.handle_input(now, Input::Get(second))?;
+//! session.handle_input(now, Input::Post(third, "4hello".into()))?;
+//!
+//! // 5. What it means comes out, until there is nothing more.
+//! while let Some(event) = session.poll_event() {
+//!     match event {
+//!         Event::Message(message) => session.send(message)?,
+//!         Event::Closed(closed) => println!("over: {}", closed.reason),
+//!         _ => {}
+//!     }
+//! }
+//! let echo = session.poll_transmit(now, Carrier::Request(second));
+//! assert_eq!(echo, Some(Transmit::Response { req: second, answer: Answer::Payload("4hello".into()) }));
+//! let done = session.poll_transmit(now, Carrier::Request(third));
+//! assert_eq!(done, Some(Transmit::Response { req: third, answer: Answer::Received }));
+//!
+//! // 6. One deadline, until the session is finished: the first ping is due after 25 s.
+//! now = session.poll_timeout().expect("a session that is not finished has a deadline");
+//! assert_eq!(now.as_micros(), 25_000_000);
+//! session.handle_timeout(now);
+//! assert!(session.poll_timeout().is_some_and(|later| later > now));
+//! # Ok::<(), sansocket::Error>(())
+//! ```
+//!
+//! The names of methods say what kind they are: `handle_*` tells, `poll_*` asks, plain verbs are the application's commands.
+//! Calls without a cause do nothing, and the order of calls between two `handle_*` changes nothing. Time comes from the
+//! driver as an [`Instant`](time::Instant); no clock is read in here.
+//!
+//! Most programs need none of this, and use a server of one of the runtimes:
+//!
+#![cfg_attr(feature = "tokio", doc = "```no_run")]
+#![cfg_attr(not(feature = "tokio"), doc = "```ignore")]
+//! use sansocket::tokio::engineio::Server;
+//!
+//! #[tokio::main]
+//! async fn main() -> sansocket::Result<()> {
+//!     let server = Server::bind("127.0.0.1:3000").await?;
+//!     server
+//!         .serve(|mut socket| async move {
+//!             while let Some(message) = socket.recv().await {
+//!                 socket.send(message).await?;
+//!             }
+//!             Ok(())
+//!         })
+//!         .await
+//! }
+//! ```
+//!
+//! # What is where
+//!
+//! Each layer knows only those below it.
+//!
+//! | module | what it holds | feature |
+//! | --- | --- | --- |
+//! | `tokio` | the server's types on tokio | `tokio` |
+//! | `runtime` | the traits that a runtime brings, the async driver, `Server`, `Socket`, `Sender`, `Handle` | `wire` |
+//! | `wire` | HTTP/1.1, WebSocket, one TCP connection, the hub with all sessions: bytes in, bytes out | `wire` |
+//! | `http` | what a request asks for, who may ask, refusals; no state | `std` |
+//! | [`engineio`] | packets, payloads, the session's machine and its state tables | none |
+//! | [`time`] | moments, as numbers that the driver brings | none |
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | none | the core: `no_std` with `alloc`. I/O in it is a compile error |
+//! | `std` (default) | `http`, [`Error`]'s I/O variant |
+//! | `wire` | `wire` and `runtime`, over `httparse` and `tungstenite` |
+//! | `tokio` | the module `tokio`; brings `wire` |
+//! | `tracing` | log lines of the drivers |
+//! | `cli` | the program `sansocket`, with every runtime there is |
+//!
+//! Features only add API: any set of them builds, and none changes what another does.
+//!
+//! # Errors
+//!
+//! They say who is to blame. A peer that breaks the protocol is a [`Violation`](engineio::Violation), for logs: the session
+//! has already drawn the consequences. A message that will not be sent is given back, in [`SendError`] or
+//! [`engineio::SendError`]. How a session ended, and how many messages did not arrive for certain, is told once, by
+//! [`Event::Closed`](engineio::Event::Closed). Panics are bugs of this crate, never an answer to what a peer sends.
+
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 
 extern crate alloc;
@@ -22,3 +129,8 @@ pub use error::{Error, Result, SendError};
 
 #[cfg(feature = "tokio")]
 pub use runtime::tokio;
+
+/// Compiles and runs the programs in the README.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

@@ -18,6 +18,9 @@ use crate::runtime::Runtime;
 use crate::runtime::driver::Fallback;
 use crate::wire::{Entropy, Limits};
 
+/// Longer times are a mistake, and clients may not take them.
+const MAX_ANNOUNCED: Duration = Duration::from_secs(100_000_000);
+
 /// The options of a server, and its handlers in the event style.
 ///
 /// `D` is what [`on_connect`](Self::on_connect) returns for each session. `H` is `()` until a handler is set; from then
@@ -308,6 +311,10 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Builder<R, D, H> {
         }
         if self.config.ping_interval.is_zero() {
             return unusable("ping_interval", "it is zero");
+        }
+        let announced = [self.config.announced_interval(), self.config.ping_timeout];
+        if announced.into_iter().any(|time| time > MAX_ANNOUNCED) {
+            return unusable("ping_interval", "with its grace, or the ping_timeout, it is longer than three years");
         }
         Ok(())
     }

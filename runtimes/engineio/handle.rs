@@ -74,7 +74,10 @@ impl Handle {
     /// The ids of all sessions, in the order in which they were opened.
     pub fn sessions(&self) -> Vec<Sid> {
         let cells = self.hub.sessions();
-        cells.iter().map(|cell| cell.look(|session| session.sid().clone())).collect()
+        cells
+            .iter()
+            .map(|cell| cell.look(|session| session.sid().clone()))
+            .collect()
     }
 
     /// Sends a message to one session, if there is room for it now.

@@ -94,7 +94,9 @@ pub struct Server<R: Runtime, D = (), H = ()> {
 
 impl<R: Runtime, D, H> fmt::Debug for Server<R, D, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("local_addr", &self.local_addr).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("local_addr", &self.local_addr)
+            .finish_non_exhaustive()
     }
 }
 
@@ -137,7 +139,9 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Server<R, D, H> {
             clock,
             entropy,
         );
-        let hub = hub.keep_requests(options.connect.wants_request()).with_fallback(options.fallback.is_some());
+        let hub = hub
+            .keep_requests(options.connect.wants_request())
+            .with_fallback(options.fallback.is_some());
         Ok(Self {
             runtime,
             listener,
@@ -205,7 +209,11 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Server<R, D, H> {
                 drained = true;
                 shared.tasks.wake_all();
             }
-            if drained { shared.tasks.poll_idle(cx) } else { Poll::Pending }
+            if drained {
+                shared.tasks.poll_idle(cx)
+            } else {
+                Poll::Pending
+            }
         })
         .await;
         Ok(())
@@ -278,7 +286,11 @@ impl<R: Runtime, D: Send + Sync + 'static> Server<R, D> {
                 if let Some(socket) = open(cell, connecting).await {
                     let sender = socket.sid().clone();
                     if let Err(error) = handler(socket).await {
-                        log!(warn, "session {}…: the handler returned an error: {error}", prefix(&sender));
+                        log!(
+                            warn,
+                            "session {}…: the handler returned an error: {error}",
+                            prefix(&sender)
+                        );
                     }
                 }
             })
@@ -358,13 +370,23 @@ impl<D: Send + Sync + 'static> Events<D> {
             if let Some(message) = &self.message
                 && let Err(error) = message(socket.sender(), data).await
             {
-                log!(warn, "session {}…: the message handler returned an error: {error}", prefix(socket.sid()));
+                log!(
+                    warn,
+                    "session {}…: the message handler returned an error: {error}",
+                    prefix(socket.sid())
+                );
             }
         }
         if let Some(disconnect) = &self.disconnect {
-            let reason = socket.closed().map_or(CloseReason::ServerDisconnect, |closed| closed.reason);
+            let reason = socket
+                .closed()
+                .map_or(CloseReason::ServerDisconnect, |closed| closed.reason);
             if let Err(error) = disconnect(socket.sender(), reason).await {
-                log!(warn, "session {}…: the disconnect handler returned an error: {error}", prefix(socket.sid()));
+                log!(
+                    warn,
+                    "session {}…: the disconnect handler returned an error: {error}",
+                    prefix(socket.sid())
+                );
             }
         }
     }

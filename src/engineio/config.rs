@@ -74,9 +74,14 @@ impl Config {
         self.ping_interval.max(Duration::from_millis(1))
     }
 
+    /// What the client is told.
+    pub(crate) fn announced_interval(&self) -> Duration {
+        self.ping_every().saturating_add(self.ping_interval_grace)
+    }
+
     pub(crate) fn stall_after(&self) -> Duration {
         self.stall_timeout
-            .unwrap_or(self.ping_interval + self.ping_timeout)
+            .unwrap_or(self.ping_interval.saturating_add(self.ping_timeout))
             .max(Duration::from_millis(1))
     }
 }

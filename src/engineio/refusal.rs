@@ -4,6 +4,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
+use serde_core::Serialize;
 
 /// The protocol's numbered errors, which an HTTP response carries as `{"code":1,"message":"Session ID unknown"}`.
 ///
@@ -107,10 +108,12 @@ impl Refusal {
         self
     }
 
-    /// A JSON body of the application's own.
+    /// A JSON body of the application's own. What is no JSON (a map whose keys are no text) leaves the body as it was.
     #[must_use]
-    pub fn json(mut self, body: &serde_json::Value) -> Self {
-        self.body = body.to_string().into();
+    pub fn json(mut self, body: &(impl Serialize + ?Sized)) -> Self {
+        if let Ok(body) = serde_json::to_vec(body) {
+            self.body = body.into();
+        }
         self
     }
 

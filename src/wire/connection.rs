@@ -182,9 +182,6 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
     /// Reading or writing failed: nothing more comes and nothing more goes.
     pub fn handle_failure(&mut self, now: Instant) {
         self.end(now, Input::WsFailed);
-        for (cell, req) in mem::take(&mut self.unwritten) {
-            let _closed = cell.with(|session| session.handle_input(now, Input::Failed(req)));
-        }
     }
 
     /// Everything that was appended to `out` has been written.
@@ -549,8 +546,9 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                     ResponseWriter::new(out, 100).no_body();
                 }
                 self.deadline = Some(now + self.hub.limits.body_timeout);
+                let unwanted = matches!(then, Then::Refuse(_));
                 self.state = State::Body {
-                    reader,
+                    reader: if unwanted { reader.discarding() } else { reader },
                     then: Box::new(then),
                     exchange,
                 };
@@ -805,6 +803,10 @@ impl<E: Send + Sync + 'static> Drop for Connection<E> {
             };
             cell.unpark(carrier);
             let _closed = cell.with(|session| session.handle_input(now, input));
+        }
+        for (cell, req) in &self.unwritten {
+            let now = self.hub.now();
+            let _closed = cell.with(|session| session.handle_input(now, Input::Failed(*req)));
         }
     }
 }

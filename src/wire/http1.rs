@@ -214,7 +214,11 @@ fn framing(head: &Head<'_>) -> Result<Framing, HttpError> {
 pub struct BodyReader {
     state: BodyState,
     body: Vec<u8>,
+    /// How many bytes of the body have come.
+    length: usize,
     max: usize,
+    /// Whether anybody wants to have it.
+    kept: bool,
 }
 
 #[derive(Debug)]
@@ -250,8 +254,24 @@ impl BodyReader {
         Ok(Self {
             state,
             body: Vec::new(),
+            length: 0,
             max,
+            kept: true,
         })
+    }
+
+    /// Reads to the end of the body, and keeps nothing of it.
+    #[must_use]
+    pub fn discarding(mut self) -> Self {
+        self.kept = false;
+        self
+    }
+
+    fn push(&mut self, part: &[u8]) {
+        self.length += part.len();
+        if self.kept {
+            self.body.extend_from_slice(part);
+        }
     }
 
     /// Takes what belongs to the body from the front of `bytes`; answers whether the body is complete.
@@ -264,22 +284,20 @@ impl BodyReader {
                 BodyState::Done => return Ok(true),
                 BodyState::Length(missing) => {
                     let part = take(bytes, *missing);
-                    if self.body.is_empty() && part.len() == *missing {
-                        // Whole in one piece, as nearly all are: no growing.
-                        self.body.reserve_exact(part.len());
-                    }
-                    self.body.extend_from_slice(part);
                     *missing -= part.len();
-                    if *missing > 0 {
+                    let complete = *missing == 0;
+                    self.push(part);
+                    if !complete {
                         return Ok(false);
                     }
                     self.state = BodyState::Done;
                 }
                 BodyState::Chunk(missing) => {
                     let part = take(bytes, *missing);
-                    self.body.extend_from_slice(part);
                     *missing -= part.len();
-                    if *missing > 0 {
+                    let complete = *missing == 0;
+                    self.push(part);
+                    if !complete {
                         return Ok(false);
                     }
                     self.state = BodyState::ChunkEnd(0);
@@ -301,7 +319,7 @@ impl BodyReader {
                         return Ok(false);
                     }
                     let size = chunk_size(line)?;
-                    if size > self.max - self.body.len() {
+                    if size > self.max - self.length {
                         return Err(HttpError::BodyTooLarge);
                     }
                     self.state = match size {

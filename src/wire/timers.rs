@@ -204,17 +204,16 @@ impl Alarm {
     /// Wakes `waker` when `deadline` has come; replaces what was set before.
     pub(super) fn set(&self, deadline: Option<Instant>, waker: &Waker) {
         let at = deadline.map_or(NEVER, Instant::as_micros);
-        let before = self.deadline.swap(at, Ordering::SeqCst);
-        if at == NEVER {
-            return;
-        }
-        if at != before || before == NEVER {
+        if at != NEVER {
             let mut slot = lock(&self.waker);
             if !slot.as_ref().is_some_and(|set| set.will_wake(waker)) {
                 *slot = Some(waker.clone());
             }
         }
-        self.schedule(at);
+        self.deadline.store(at, Ordering::SeqCst);
+        if at != NEVER {
+            self.schedule(at);
+        }
     }
 
     fn schedule(&self, at: u64) {

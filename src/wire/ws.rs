@@ -275,7 +275,7 @@ mod tests {
     type Read = (Vec<Result<Frame, FrameError>>, Vec<u8>);
 
     fn read(bytes: &[u8], step: usize) -> Read {
-        let mut socket = WebSocket::new(100);
+        let mut socket = WebSocket::new(200);
         let (mut frames, mut out) = (Vec::new(), Vec::new());
         for mut part in bytes.chunks(step) {
             while let Some(frame) = socket.read(&mut part, &mut out).transpose() {
@@ -318,7 +318,7 @@ mod tests {
             (frame(0x80, b"a"), 1002),
             (frame(0x89, &[0; 126]), 1002),
             (frame(0x81, &[0xff]), 1007),
-            (frame(0x82, &[0; 101]), 1009),
+            (frame(0x82, &[0; 201]), 1009),
         ] {
             let mut bytes = bytes;
             bytes.extend(frame(0x81, b"after"));

@@ -31,16 +31,17 @@ fn millis(millis: u64) -> Duration {
 }
 
 fn config() -> Config {
-    let mut config = Config::default();
-    config.ping_interval = millis(1000);
-    config.ping_timeout = millis(500);
-    config.upgrade_timeout = millis(300);
-    config.accept_timeout = millis(200);
-    config.close_timeout = millis(400);
-    config.stall_timeout = Some(millis(700));
-    config.max_queue = 1000;
-    config.receive_window = 300;
-    config
+    Config {
+        ping_interval: millis(1000),
+        ping_timeout: millis(500),
+        upgrade_timeout: millis(300),
+        accept_timeout: millis(200),
+        close_timeout: millis(400),
+        stall_timeout: Some(millis(700)),
+        max_queue: 1000,
+        receive_window: 300,
+        ..Config::default()
+    }
 }
 
 fn closed(reason: CloseReason, in_doubt: usize, unsent: usize) -> Event {

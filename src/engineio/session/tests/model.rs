@@ -79,20 +79,25 @@ fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
+/// Short times and small limits. Some of each are so small that they are met all the time.
+fn set_up(config: &mut Config, kind: u8) {
+    config.ping_interval = millis(100);
+    config.ping_timeout = millis(50);
+    config.upgrade_timeout = millis(60);
+    config.accept_timeout = millis(80);
+    config.close_timeout = millis(70);
+    config.stall_timeout = (kind & 2 != 0).then_some(millis(40));
+    config.max_queue = if kind & 4 != 0 { 300 } else { 3000 };
+    config.receive_window = if kind & 8 != 0 { 1 } else { 300 };
+    config.max_packets_per_response = if kind & 16 != 0 { 2 } else { 16 };
+    config.max_response = if kind & 32 != 0 { 40 } else { 1000 };
+    config.upgrades = kind & 64 == 0;
+}
+
 impl World {
     fn new(kind: u8) -> Self {
         let mut config = Config::default();
-        config.ping_interval = millis(100);
-        config.ping_timeout = millis(50);
-        config.upgrade_timeout = millis(60);
-        config.accept_timeout = millis(80);
-        config.close_timeout = millis(70);
-        config.stall_timeout = (kind & 2 != 0).then_some(millis(40));
-        config.max_queue = if kind & 4 != 0 { 300 } else { 3000 };
-        config.receive_window = if kind & 8 != 0 { 1 } else { 300 };
-        config.max_packets_per_response = if kind & 16 != 0 { 2 } else { 16 };
-        config.max_response = if kind & 32 != 0 { 40 } else { 1000 };
-        config.upgrades = kind & 64 == 0;
+        set_up(&mut config, kind);
         let now = Instant::from_micros(1_000_000);
         let (carrier, ws) = match kind & 1 {
             0 => (Carrier::Request(ReqId(0)), WebSocket::None),
@@ -452,6 +457,7 @@ impl World {
             self.confirmed = self.handed;
         }
         self.ws = WebSocket::None;
+        self.probe_answered = false;
         let end = if in_order { Input::WsClosed } else { Input::WsFailed };
         assert_eq!(self.input(end), Ok(()));
     }
