@@ -345,9 +345,12 @@ async fn open<D: Send + Sync + 'static>(cell: Arc<Cell<App>>, connecting: Connec
                 session.phase() == Phase::Open
             });
             // Where the client has gone meanwhile, there was no session.
-            open.then(|| Socket::new(cell, data))
+            let socket = open.then(|| Socket::new(cell, data))?;
+            log!(debug, "session {}… opened on {}", prefix(socket.sid()), socket.transport());
+            Some(socket)
         }
         Err(refusal) => {
+            log!(debug, "a client was refused with {}", refusal.status());
             cell.with(|session| session.refuse(now, refusal));
             None
         }

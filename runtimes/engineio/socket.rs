@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::{SendError, TrySendError};
 use crate::engineio::{Closed, Data, Event, Sid, Transport};
 use crate::runtime::app::App;
+use crate::runtime::log::{log, prefix};
 use crate::wire::Cell;
 
 /// One client, for whoever receives its messages. Everything else is on [`Sender`], to which it dereferences.
@@ -84,8 +85,13 @@ impl<D> Socket<D> {
             match ready!(self.cell.poll_event(cx)) {
                 Some(Event::Message(data)) => return Poll::Ready(Some(data)),
                 // Senders are woken by the cell; the transport can be asked for.
-                Some(Event::Writable | Event::Upgraded) => {}
-                Some(Event::Closed(_)) | None => return Poll::Ready(None),
+                Some(Event::Writable) => {}
+                Some(Event::Upgraded) => log!(debug, "session {}… upgraded", prefix(&self.sid)),
+                Some(Event::Closed(closed)) => {
+                    log!(debug, "session {}… closed: {}", prefix(&self.sid), closed.reason);
+                    return Poll::Ready(None);
+                }
+                None => return Poll::Ready(None),
             }
         }
     }

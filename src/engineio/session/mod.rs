@@ -722,7 +722,7 @@ impl Session {
         Packet::Open(Box::new(Handshake {
             sid: self.sid.clone(),
             upgrades,
-            ping_interval: self.config.ping_every().saturating_add(self.config.ping_interval_grace),
+            ping_interval: self.config.announced_interval(),
             ping_timeout: self.config.ping_timeout,
             max_payload: Some(self.config.max_payload),
         }))

@@ -1095,7 +1095,7 @@ fn a_websocket_that_breaks_while_closing_leaves_doubt() {
     scene.session.close(scene.now);
     scene.frames();
     scene.input(Input::WsFailed).unwrap();
-    assert_eq!(scene.events(), [closed(TransportError, 1, 0)]);
+    assert_eq!(scene.events(), [closed(ServerDisconnect, 1, 0)]);
     scene.assert_finished();
 }
 
@@ -1107,7 +1107,7 @@ fn a_websocket_that_ends_before_it_was_told_to_leaves_doubt() {
     scene.send("b");
     scene.session.close(scene.now);
     scene.input(Input::WsClosed).unwrap();
-    assert_eq!(scene.events(), [closed(TransportClose, 1, 1)]);
+    assert_eq!(scene.events(), [closed(ServerDisconnect, 1, 1)]);
 }
 
 #[test]
