@@ -161,7 +161,11 @@ impl<R: Runtime> ConnectionTask<R> {
             self.told = true;
             self.connection.handle_shutdown(now);
         }
-        let out = if self.stuck.is_empty() { &mut scratch.output } else { &mut self.stuck };
+        let out = if self.stuck.is_empty() {
+            &mut scratch.output
+        } else {
+            &mut self.stuck
+        };
         self.connection.handle_timeout(now, out);
         if let Some(answer) = &mut self.fallback
             && let Poll::Ready(response) = answer.as_mut().poll(cx)
@@ -196,7 +200,11 @@ impl<R: Runtime> ConnectionTask<R> {
                 self.connection.handle_end(now);
             }
             Poll::Ready(Ok(length)) => {
-                let out = if self.stuck.is_empty() { &mut scratch.output } else { &mut self.stuck };
+                let out = if self.stuck.is_empty() {
+                    &mut scratch.output
+                } else {
+                    &mut self.stuck
+                };
                 self.connection.handle_input(now, &scratch.input[..length], out);
             }
             Poll::Ready(Err(error)) => return Err(error),

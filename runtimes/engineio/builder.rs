@@ -314,7 +314,10 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Builder<R, D, H> {
         }
         let announced = [self.config.announced_interval(), self.config.ping_timeout];
         if announced.into_iter().any(|time| time > MAX_ANNOUNCED) {
-            return unusable("ping_interval", "with its grace, or the ping_timeout, it is longer than three years");
+            return unusable(
+                "ping_interval",
+                "with its grace, or the ping_timeout, it is longer than three years",
+            );
         }
         Ok(())
     }

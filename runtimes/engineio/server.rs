@@ -346,7 +346,12 @@ async fn open<D: Send + Sync + 'static>(cell: Arc<Cell<App>>, connecting: Connec
             });
             // Where the client has gone meanwhile, there was no session.
             let socket = open.then(|| Socket::new(cell, data))?;
-            log!(debug, "session {}… opened on {}", prefix(socket.sid()), socket.transport());
+            log!(
+                debug,
+                "session {}… opened on {}",
+                prefix(socket.sid()),
+                socket.transport()
+            );
             Some(socket)
         }
         Err(refusal) => {

@@ -119,6 +119,9 @@ impl<D> Sender<D> {
     /// `Ok` means queued: it will be sent in order and at most once. [`closed`](Self::closed) counts what did not arrive,
     /// or may not have. A future that is dropped before it is ready has sent nothing.
     ///
+    /// Text with the character U+001E in it arrives in pieces over polling, where the protocol separates packets by that
+    /// character and knows no escape. Send such text as binary. (JSON never holds it: it writes `\u001e`.)
+    ///
     /// # Errors
     /// Gives the message back: see [`SendError`].
     pub async fn send(&self, message: impl Into<Data>) -> Result<(), SendError> {

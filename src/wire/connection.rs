@@ -267,7 +267,9 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                     };
                     let exchange = mem::take(exchange);
                     write_answer(&answer, &exchange, out);
-                    self.unwritten.push((cell.clone(), req));
+                    if matches!(answer, Answer::Payload(_) | Answer::Received) {
+                        self.unwritten.push((cell.clone(), req));
+                    }
                     self.answered(now, exchange.keep_alive);
                     self.resume(now, out);
                 }

@@ -111,21 +111,19 @@ pub fn read_head<T>(
     // Empty lines before a request are let through, as RFC 9112 section 2.2 wants, but not without end.
     let mut headers = [EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
-    let length = match request.parse(bytes) {
+    // Nothing behind the limit, or behind a bare line feed, is looked at: what is wrong first decides, in whatever pieces
+    // the bytes come.
+    let bytes = &bytes[..bytes.len().min(max_head)];
+    let bare = bare_line_feed(bytes);
+    let length = match request.parse(&bytes[..bare.unwrap_or(bytes.len())]) {
         Ok(Status::Complete(length)) => length,
-        Ok(Status::Partial) if bytes.len() >= max_head => return Err(HttpError::HeadTooLarge),
-        Ok(Status::Partial) if has_bare_line_feed(bytes) => return Err(HttpError::Malformed),
+        Ok(Status::Partial) if bare.is_some() => return Err(HttpError::Malformed),
+        Ok(Status::Partial) if bytes.len() == max_head => return Err(HttpError::HeadTooLarge),
         Ok(Status::Partial) => return Ok(None),
         Err(httparse::Error::TooManyHeaders) => return Err(HttpError::HeadTooLarge),
         Err(httparse::Error::Version) => return Err(HttpError::UnsupportedVersion),
         Err(_) => return Err(HttpError::Malformed),
     };
-    if length > max_head {
-        return Err(HttpError::HeadTooLarge);
-    }
-    if has_bare_line_feed(&bytes[..length]) {
-        return Err(HttpError::Malformed);
-    }
     let (Some(method), Some(target), Some(version)) = (request.method, request.path, request.version) else {
         return Err(HttpError::Malformed);
     };
@@ -159,11 +157,12 @@ pub fn read_head<T>(
     Ok(Some(then(&head, length)))
 }
 
-fn has_bare_line_feed(bytes: &[u8]) -> bool {
-    bytes
-        .iter()
-        .enumerate()
-        .any(|(at, &byte)| byte == b'\n' && (at == 0 || bytes[at - 1] != b'\r'))
+/// Where the first line feed is that has no carriage return before it.
+fn bare_line_feed(bytes: &[u8]) -> Option<usize> {
+    let mut feeds = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    feeds
+        .find(|(at, _)| *at == 0 || bytes[at - 1] != b'\r')
+        .map(|(at, _)| at)
 }
 
 /// Path and query of a target in origin form, or in absolute form as a proxy is sent it.

@@ -35,7 +35,8 @@ impl Heartbeat {
     pub(super) fn new(interval: Duration, timeout: Duration) -> Self {
         Self {
             interval,
-            timeout,
+            // A deadline is later than the moment that sets it.
+            timeout: timeout.max(Duration::from_millis(1)),
             state: State::Off,
         }
     }
@@ -70,7 +71,7 @@ impl Heartbeat {
                     extended: false,
                     handed: None,
                 };
-                self.timeout.is_zero()
+                false
             }
             State::Awaiting { give_up_at, .. } => !suspended && give_up_at <= now,
             _ => false,

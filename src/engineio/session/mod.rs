@@ -48,7 +48,8 @@ pub enum Input {
     Post(ReqId, Bytes),
     /// The request's connection ended before its response was taken with [`Session::poll_transmit`].
     Gone(ReqId),
-    /// The request's connection ended after its response was taken, before all of it was written.
+    /// The request's connection ended after its response was taken, before all of it was written. Say it of a
+    /// [`Payload`](Answer::Payload) and of [`Received`](Answer::Received) only: errors may get lost.
     Failed(ReqId),
     /// A WebSocket wants to be opened for a session that polls. Refuse it (with the numbered error 3) where this
     /// returns an error.
@@ -326,9 +327,12 @@ impl Session {
         self.assert_invariants();
     }
 
-    /// Ends the session at once. What is queued is not sent.
+    /// Ends the session at once. What is queued is not sent. A session that was not accepted is refused.
     pub fn abort(&mut self, now: Instant) {
-        self.end(now, CloseReason::ServerDisconnect);
+        match self.phase {
+            Phase::Accepting => self.refuse(now, Refusal::new(503)),
+            Phase::Open | Phase::Closing | Phase::Closed => self.end(now, CloseReason::ServerDisconnect),
+        }
         self.assert_invariants();
     }
 

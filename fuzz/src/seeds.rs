@@ -1,0 +1,145 @@
+//! What each corpus begins with: the texts of the tests, and operations that lead into every state of a session.
+
+/// The targets, and the inputs to begin with.
+pub fn all() -> [(&'static str, Vec<Vec<u8>>); 5] {
+    [
+        ("packet", PACKETS.iter().map(|text| text.as_bytes().to_vec()).collect()),
+        ("payload", BODIES.iter().map(|body| body.to_vec()).collect()),
+        ("session", SCRIPTS.iter().map(|script| script.to_vec()).collect()),
+        (
+            "http1",
+            REQUESTS.iter().map(|text| piecewise(text.as_bytes())).collect(),
+        ),
+        ("websocket", streams().iter().map(|stream| piecewise(stream)).collect()),
+    ]
+}
+
+/// The first byte says in which pieces the rest is read.
+fn piecewise(bytes: &[u8]) -> Vec<u8> {
+    [&[7], bytes].concat()
+}
+
+const PACKETS: &[&str] = &[
+    "0{\"sid\":\"lv_VI97HAXpY6yYWAAAB\",\"upgrades\":[\"websocket\"],\"pingInterval\":25000,\"pingTimeout\":20000,\
+     \"maxPayload\":1000000}",
+    "0{}",
+    "1",
+    "2probe",
+    "3",
+    "4é1234😀",
+    "5",
+    "6",
+    "bAQIDBA==",
+    "bAQIDBA",
+    "b!!!!",
+    "7",
+];
+
+const BODIES: &[&[u8]] = &[
+    b"4hello\x1e2\x1e4world",
+    b"4a\x1e4\x1ebAQID\x1e3",
+    b"4a\x1e1\x1e4b\x1ejunk",
+    b"0\x1e4a\x1e0{}\x1e5\x1e6\x1e3",
+    b"4a\x1e\x1eb",
+    b"4a\x1e",
+    b"",
+    b"4\xff",
+    b"bAB==",
+];
+
+// The operations of `model.rs`, each with a byte of detail: 2 sends, 5 gets, 7 gets and polls, 8 posts, 13 opens a
+// WebSocket or fails a response, 15 is a frame, 17 ends the WebSocket, 19 polls everything, 21 takes events, 24 waits
+// for the deadline, 26 is a pong, 27 upgrades.
+const SCRIPTS: &[&[u8]] = &[
+    // Polling: messages both ways, a ping, its pong, the end by silence.
+    &[
+        0, 19, 0, 2, 3, 7, 0, 8, 3, 19, 0, 21, 0, 24, 0, 7, 0, 26, 0, 19, 0, 2, 1, 7, 0,
+    ],
+    // An upgrade with messages queued on the way, then messages, a ping and a pong on the WebSocket.
+    &[
+        0, 19, 0, 5, 0, 2, 2, 19, 0, 27, 0, 2, 6, 19, 1, 15, 5, 15, 6, 21, 0, 24, 0, 18, 0, 26, 0, 18, 0,
+    ],
+    // Probes that fail: a wrong frame, silence, an early upgrade; then one that does not.
+    &[
+        0, 19, 0, 14, 1, 15, 0, 19, 0, 17, 8, 14, 1, 15, 8, 19, 0, 24, 0, 19, 0, 17, 8, 14, 1, 15, 9, 19, 0, 17, 8, 27,
+        0,
+    ],
+    // Closed in order while polling, with more queued than one response takes.
+    &[16, 19, 0, 2, 3, 2, 3, 1, 1, 7, 0, 7, 0, 7, 0, 7, 0, 7, 0],
+    // Closed in order on a WebSocket.
+    &[1, 18, 0, 2, 3, 1, 1, 19, 0, 17, 8],
+    // A full queue, room again, aborted.
+    &[
+        5, 18, 0, 2, 0xff, 2, 0xff, 2, 0xff, 18, 0, 18, 0, 21, 0, 2, 0xff, 2, 0xff, 1, 3, 21, 0, 1, 5, 19, 0,
+    ],
+    // An application that takes nothing, then something, then nothing.
+    &[
+        10, 19, 0, 9, 3, 19, 0, 23, 30, 20, 0, 23, 30, 20, 0, 19, 0, 8, 3, 24, 0, 24, 0, 21, 0,
+    ],
+    // Overlaps and losses.
+    &[0, 19, 0, 5, 0, 5, 0, 19, 0, 5, 0],
+    &[8, 19, 0, 8, 1, 8, 1, 19, 0, 21, 0],
+    &[0, 19, 0, 5, 0, 2, 3, 11, 4],
+    &[0, 19, 0, 2, 3, 7, 0, 13, 4],
+    // Bodies and frames that are wrong.
+    &[0, 19, 0, 5, 0, 8, 0xe1, 19, 0],
+    &[1, 19, 0, 15, 0xce, 19, 0],
+    // Never accepted; refused.
+    &[128, 24, 0, 19, 0],
+    &[129, 2, 0, 1, 0, 19, 0],
+];
+
+const REQUESTS: &[&str] = &[
+    "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "POST /engine.io/?EIO=4&transport=polling&sid=a HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n4helloGET / HTTP/1.1\r\n\
+     Host: a\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n4he\r\n3;x=y\r\nllo\r\n0\r\nT: t\r\n\r\n",
+    "GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\n\
+     Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    "GET / HTTP/1.0\r\n\r\n",
+    "GET http://example.org/path?query HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 101\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n1",
+    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+    "GET / HTTP/1.1\nHost: a\n\n",
+    "GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+];
+
+/// A client's frame: first byte, payload. Masked, as a client's are.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mask = [1, 2, 3, 4];
+    let mut out = vec![first];
+    match payload.len() {
+        length @ 0..=125 => out.push(0x80 | length as u8),
+        length => {
+            out.push(0x80 | 126);
+            out.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+    }
+    out.extend_from_slice(&mask);
+    out.extend(payload.iter().enumerate().map(|(at, byte)| byte ^ mask[at % 4]));
+    out
+}
+
+fn streams() -> Vec<Vec<u8>> {
+    vec![
+        [frame(0x81, b"2probe"), frame(0x81, b"5"), frame(0x82, &[1, 2, 3])].concat(),
+        [frame(0x01, "4é".as_bytes()), frame(0x89, b"ping"), frame(0x80, b"end")].concat(),
+        [frame(0x81, b"4a"), frame(0x88, &[3, 232]), frame(0x81, b"after")].concat(),
+        [frame(0x8a, b""), frame(0x89, b""), frame(0x88, b"")].concat(),
+        frame(0x81, b"\xff"),
+        frame(0x82, &[0; 101]),
+        frame(0x89, &[0; 126]),
+        frame(0xc1, b"reserved"),
+        frame(0x83, b"reserved"),
+        frame(0x80, b"nothing to continue"),
+        [frame(0x01, b"a"), frame(0x81, b"b")].concat(),
+        vec![0x81, 1, b'a'],
+        frame(0x88, &[0, 1]),
+        frame(0x88, b"\x03\xe8\xff"),
+    ]
+}
