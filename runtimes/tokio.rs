@@ -94,3 +94,33 @@ impl Stream for TcpStream {
         AsyncWrite::poll_shutdown(Pin::new(self), cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::engineio::Server;
+
+    fn is_send<T: Send>(value: T) -> T {
+        value
+    }
+
+    /// Whoever uses the server may spawn all of it.
+    #[test]
+    fn futures_are_send() {
+        drop(is_send(async {
+            let server = is_send(Server::builder().bind("127.0.0.1:0")).await?;
+            is_send(server.handle().shutdown(core::time::Duration::ZERO)).await;
+            let server = Server::builder().on_connect(|_| async { Ok(1_u8) });
+            let server = server.on_message(|_, _| async {}).bind("127.0.0.1:0").await?;
+            is_send(server.serve()).await
+        }));
+        drop(is_send(async {
+            let server = Server::bind("127.0.0.1:0").await?;
+            is_send(server.serve(|mut socket| async move {
+                let message = is_send(socket.recv()).await;
+                is_send(socket.send(message.unwrap_or("".into()))).await?;
+                Ok(())
+            }))
+            .await
+        }));
+    }
+}

@@ -7,7 +7,6 @@ use core::time::Duration;
 use std::boxed::Box;
 use std::io;
 use std::sync::Arc;
-use std::vec::Vec;
 
 use super::server::{Connect, Events, Outcome, Server};
 use super::socket::Sender;
@@ -264,34 +263,8 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Builder<R, D, H> {
     /// [`Error::Unusable`] for options that can not be used, [`Error::Io`] where the system refuses the address.
     pub async fn bind(self, address: &str) -> Result<Server<R, D, H>> {
         self.check()?;
-        let listener = self.listen(address).await?;
+        let listener = listen(&self.runtime, address).await?;
         Server::new(self, listener)
-    }
-
-    async fn listen(&self, address: &str) -> Result<R::Listener> {
-        if let Ok(address) = address.parse::<SocketAddr>() {
-            return Ok(self.runtime.bind(address).await?);
-        }
-        let unusable = Error::Unusable {
-            what: "address",
-            why: "it is not of the form host:port",
-        };
-        let Some((host, port)) = address.rsplit_once(':') else {
-            return Err(unusable);
-        };
-        let port = port.parse().map_err(|_| unusable)?;
-        let mut last = io::Error::from(io::ErrorKind::NotFound);
-        for address in self.resolve(host, port).await? {
-            match self.runtime.bind(address).await {
-                Ok(listener) => return Ok(listener),
-                Err(error) => last = error,
-            }
-        }
-        Err(last.into())
-    }
-
-    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        self.runtime.resolve(host, port).await
     }
 
     fn check(&self) -> Result<()> {
@@ -321,6 +294,28 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Builder<R, D, H> {
         }
         Ok(())
     }
+}
+
+async fn listen<R: Runtime>(runtime: &R, address: &str) -> Result<R::Listener> {
+    if let Ok(address) = address.parse::<SocketAddr>() {
+        return Ok(runtime.bind(address).await?);
+    }
+    let unusable = Error::Unusable {
+        what: "address",
+        why: "it is not of the form host:port",
+    };
+    let Some((host, port)) = address.rsplit_once(':') else {
+        return Err(unusable);
+    };
+    let port = port.parse().map_err(|_| unusable)?;
+    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    for address in runtime.resolve(host, port).await? {
+        match runtime.bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last.into())
 }
 
 impl<D> Connect<D> {
