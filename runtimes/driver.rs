@@ -116,7 +116,7 @@ impl<R: Runtime> ConnectionTask<R> {
                 Turn::Again => woken = false,
                 Turn::Over => return Poll::Ready(()),
                 Turn::Idle => {
-                    if self.connection.park(cx.waker()) {
+                    if self.connection.park(!self.stuck.is_empty(), cx.waker()) {
                         return Poll::Pending;
                     }
                     woken = true;
@@ -167,9 +167,7 @@ impl<R: Runtime> ConnectionTask<R> {
             &mut self.stuck
         };
         self.connection.handle_timeout(now, out);
-        if let Some(answer) = &mut self.fallback
-            && let Poll::Ready(response) = answer.as_mut().poll(cx)
-        {
+        if let Some(Poll::Ready(response)) = self.fallback.as_mut().map(|answer| answer.as_mut().poll(cx)) {
             self.fallback = None;
             self.connection.respond(now, &response, out);
         }
@@ -288,9 +286,7 @@ impl<R: Runtime> Future for ConnectionTask<R> {
         }
         // The connection is over. Code of the application's that this task has begun to run is run to its end, but not
         // by a task that holds a dead connection.
-        if let Some(cell) = this.app.take()
-            && !cell.extra.is_done()
-        {
+        if let Some(cell) = this.app.take().filter(|cell| !cell.extra.is_done()) {
             let rest = CarriedTask(cell);
             this.shared.runtime.spawn(this.shared.tasks.track(rest));
         }

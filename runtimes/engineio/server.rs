@@ -26,6 +26,9 @@ use crate::wire::{Cell, Connection, Hub};
 /// How long to wait where a connection can not be accepted because the system has run out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long to wait for tasks that were told to end at once.
+const LAST_PATIENCE: Duration = Duration::from_millis(500);
+
 pub(super) type Connecting<D> = BoxFuture<Result<D, Refusal>>;
 
 /// Who decides about clients.
@@ -200,9 +203,8 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Server<R, D, H> {
             if stopping.as_ref().is_none_or(|(until, _)| *until != deadline) {
                 stopping = Some((deadline, Box::pin(shared.runtime.sleep_until(deadline))));
             }
-            if let Some((_, sleep)) = &mut stopping
-                && sleep.as_mut().poll(cx).is_ready()
-            {
+            let over = stopping.as_mut().map(|(_, sleep)| sleep.as_mut().poll(cx));
+            if over.is_some_and(|over| over.is_ready()) {
                 return Poll::Ready(());
             }
             if !drained && shared.hub.poll_empty(cx).is_ready() {
@@ -214,6 +216,16 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Server<R, D, H> {
             } else {
                 Poll::Pending
             }
+        })
+        .await;
+        // What is left is cut off. It is gone when this is ready, unless a handler blocks its thread: nobody waits for that.
+        shared.tasks.abort();
+        let mut impatience = pin!(shared.runtime.sleep_until(shared.hub.now() + LAST_PATIENCE));
+        poll_fn(|cx| {
+            if impatience.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            shared.tasks.poll_idle(cx)
         })
         .await;
         Ok(())
@@ -375,9 +387,8 @@ impl Drop for RefuseOnPanic<'_> {
 impl<D: Send + Sync + 'static> Events<D> {
     async fn run(&self, mut socket: Socket<D>) {
         while let Some(data) = socket.recv().await {
-            if let Some(message) = &self.message
-                && let Err(error) = message(socket.sender(), data).await
-            {
+            let Some(message) = &self.message else { continue };
+            if let Err(error) = message(socket.sender(), data).await {
                 log!(
                     warn,
                     "session {}…: the message handler returned an error: {error}",

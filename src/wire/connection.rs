@@ -340,9 +340,10 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
     }
 
     /// Prepares to sleep: `waker` is woken when there is something to transmit or a deadline has come. Answers `false`
-    /// where there is something already.
+    /// where there is something already. With output that is `stuck`, only a deadline or the session's wish for input wakes;
+    /// the stream wakes for the rest.
     #[must_use]
-    pub fn park(&mut self, waker: &Waker) -> bool {
+    pub fn park(&mut self, stuck: bool, waker: &Waker) -> bool {
         let deadline = self.poll_timeout();
         match (&self.alarm, deadline) {
             // An idle WebSocket has no deadline of its own, and needs no alarm.
@@ -356,8 +357,8 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             }
         }
         match &self.state {
-            State::Waiting { cell, req, .. } => cell.park(Carrier::Request(*req), waker),
-            State::Opening { cell, .. } | State::WebSocket { cell, .. } => cell.park(Carrier::WebSocket, waker),
+            State::Waiting { cell, req, .. } => cell.park(Carrier::Request(*req), stuck, waker),
+            State::Opening { cell, .. } | State::WebSocket { cell, .. } => cell.park(Carrier::WebSocket, stuck, waker),
             _ => true,
         }
     }

@@ -192,6 +192,7 @@ impl<E: Send + Sync + 'static> Hub<E> {
                 key: None,
                 scheduled: None,
                 forgotten: false,
+                counted: 0,
             }),
         });
         let key = self.timers.register(shard, cell.clone());
@@ -343,11 +344,15 @@ struct CellState {
     scheduled: Option<Instant>,
     /// It is finished, and the hub knows nothing of it any more.
     forgotten: bool,
+    /// How many of the messages taken after that the hub has been told of, and those before.
+    counted: u64,
 }
 
 /// A carrier that has nothing to do until the session has something for it.
 struct Parked {
     carrier: Carrier,
+    /// It could not write what it has: nothing to transmit is of use to it.
+    stuck: bool,
     /// It does not read either, until the session wants input again.
     stalled: bool,
     waker: Waker,
@@ -391,7 +396,8 @@ impl<E: Send + Sync + 'static> Cell<E> {
         } = &mut *state;
         if !parked.is_empty() {
             parked.retain(|carrier| {
-                let wakes = session.has_transmit(carrier.carrier) || (carrier.stalled && session.wants_input());
+                let wakes = (!carrier.stuck && session.has_transmit(carrier.carrier))
+                    || (carrier.stalled && session.wants_input());
                 if wakes {
                     wakers.push(carrier.waker.clone());
                 }
@@ -412,9 +418,16 @@ impl<E: Send + Sync + 'static> Cell<E> {
             }
             _ => None,
         };
+        if state.forgotten {
+            // What came before the end can be taken after it.
+            let taken = state.session.received() - state.counted;
+            state.counted += taken;
+            self.hub.received.fetch_add(taken, Ordering::Relaxed);
+        }
         let finished = state.session.is_finished() && !state.forgotten;
         let farewell = finished.then(|| {
             state.forgotten = true;
+            state.counted = state.session.received();
             let key = state.key.take();
             let session = &state.session;
             (session.sid().clone(), key, session.received(), session.sent())
@@ -434,15 +447,16 @@ impl<E: Send + Sync + 'static> Cell<E> {
     }
 
     /// Lets a carrier sleep until the session has something for it, or wants input again where it does not now; answers
-    /// `false` where there is something already.
-    pub fn park(&self, carrier: Carrier, waker: &Waker) -> bool {
+    /// `false` where there is something already. A carrier whose output is `stuck` waits for its stream, and not for more.
+    pub fn park(&self, carrier: Carrier, stuck: bool, waker: &Waker) -> bool {
         let mut state = lock(&self.state);
-        if state.session.has_transmit(carrier) {
+        if !stuck && state.session.has_transmit(carrier) {
             return false;
         }
         let stalled = carrier == Carrier::WebSocket && !state.session.wants_input();
         match state.parked.iter_mut().find(|parked| parked.carrier == carrier) {
             Some(parked) => {
+                parked.stuck = stuck;
                 parked.stalled = stalled;
                 if !parked.waker.will_wake(waker) {
                     parked.waker = waker.clone();
@@ -450,6 +464,7 @@ impl<E: Send + Sync + 'static> Cell<E> {
             }
             None => state.parked.push(Parked {
                 carrier,
+                stuck,
                 stalled,
                 waker: waker.clone(),
             }),

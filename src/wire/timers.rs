@@ -217,9 +217,11 @@ impl Alarm {
     }
 
     fn schedule(&self, at: u64) {
-        if self.scheduled.fetch_min(at, Ordering::SeqCst) > at
-            && let Some(key) = *lock(&self.key)
-        {
+        if self.scheduled.fetch_min(at, Ordering::SeqCst) <= at {
+            return;
+        }
+        let key = *lock(&self.key);
+        if let Some(key) = key {
             self.timers.schedule(self.shard, key, Instant::from_micros(at));
         }
     }

@@ -110,13 +110,14 @@ impl Heartbeat {
     /// Some packet came: the peer lives, though its pong may be late. Counts once per ping, so that a peer which
     /// sends but never answers is found out.
     pub(super) fn sign_of_life(&mut self, now: Instant) {
-        if let State::Awaiting {
-            give_up_at, extended, ..
-        } = &mut self.state
-            && !*extended
-        {
-            *extended = true;
-            *give_up_at = now + self.timeout;
+        match &mut self.state {
+            State::Awaiting {
+                give_up_at, extended, ..
+            } if !*extended => {
+                *extended = true;
+                *give_up_at = now + self.timeout;
+            }
+            _ => {}
         }
     }
 

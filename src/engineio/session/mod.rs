@@ -320,7 +320,10 @@ impl Session {
             Phase::Open => {
                 self.advance(PhaseCause::Close);
                 self.phase_deadline = now + self.config.close_timeout;
-                self.fail_probe(now);
+                // A client whose probe was answered polls no more: it is told on the WebSocket, after its upgrade.
+                if self.path != Path::Probed {
+                    self.fail_probe(now);
+                }
             }
             Phase::Closing | Phase::Closed => {}
         }
@@ -385,18 +388,15 @@ impl Session {
                 }
             }
             Phase::Open => {
-                if self.is_probing() && self.probe_deadline <= now {
-                    self.fail_probe(now);
-                }
-                if let Stall::Until { deadline, .. } = self.stall
-                    && deadline <= now
-                {
+                self.give_up_probe(now);
+                if matches!(self.stall, Stall::Until { deadline, .. } if deadline <= now) {
                     self.end(now, CloseReason::Stalled);
                 } else if self.heartbeat.handle_timeout(now, self.is_suspended()) {
                     self.end(now, CloseReason::PingTimeout);
                 }
             }
             Phase::Closing => {
+                self.give_up_probe(now);
                 if self.phase_deadline <= now {
                     self.end(now, CloseReason::ServerDisconnect);
                 }
@@ -492,10 +492,11 @@ impl Session {
     /// [is finished](Self::is_finished). May be another time after any other call.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
+        let probe = self.is_probing().then_some(self.probe_deadline);
         match self.phase {
-            Phase::Accepting | Phase::Closing => Some(self.phase_deadline),
+            Phase::Accepting => Some(self.phase_deadline),
+            Phase::Closing => probe.into_iter().chain([self.phase_deadline]).min(),
             Phase::Open => {
-                let probe = self.is_probing().then_some(self.probe_deadline);
                 let stall = match self.stall {
                     Stall::Until { deadline, .. } => Some(deadline),
                     Stall::None | Stall::Over => None,
@@ -576,7 +577,14 @@ impl Session {
         // The client asks for more: what it was given before has arrived.
         self.outbox.confirm_all();
         if self.path == Path::Probed {
-            self.answers.push((req, payload_of(Packet::Noop)));
+            // A ping ends the poll as well as a noop does.
+            let last = if self.heartbeat.wants_ping() {
+                self.heartbeat.ping_handed(self.outbox.handed());
+                Packet::Ping(Str::new())
+            } else {
+                Packet::Noop
+            };
+            self.answers.push((req, payload_of(last)));
         } else {
             self.get = Some(req);
         }
@@ -828,10 +836,7 @@ impl Session {
             self.fail_probe(now);
         } else if self.path == Path::WebSocket && link != Link::None && self.phase != Phase::Closed {
             if self.phase == Phase::Closing {
-                if link == Link::Ended && reason == CloseReason::TransportClose {
-                    // It answered our close frame, which stood behind everything else.
-                    self.outbox.confirm_all();
-                }
+                // Nothing is confirmed by it: the peer's end may have crossed ours on the way.
                 self.end(now, CloseReason::ServerDisconnect);
             } else {
                 self.end(now, reason);
@@ -849,6 +854,13 @@ impl Session {
                 self.link = Link::Ending;
             }
             self.heartbeat.resume(now);
+        }
+    }
+
+    /// The WebSocket has taken too long to prove itself.
+    fn give_up_probe(&mut self, now: Instant) {
+        if self.is_probing() && self.probe_deadline <= now {
+            self.fail_probe(now);
         }
     }
 
