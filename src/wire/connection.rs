@@ -313,7 +313,10 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             State::Waiting { .. } | State::Opening { .. } | State::Fallback { .. } => {
                 self.input.len() < self.hub.limits.max_head
             }
-            State::WebSocket { cell, .. } => cell.look(Session::wants_input),
+            // A WebSocket that is being tried carries no messages yet, and must not wait until others are taken.
+            State::WebSocket { cell, .. } => {
+                cell.look(|session| session.wants_input() || session.transport() == Transport::Polling)
+            }
             State::Done => false,
         }
     }

@@ -566,7 +566,8 @@ impl Peer {
         let (due, pings) = self.edit(|state| {
             state.pings += 1;
             state.last_ping = now;
-            state.outbox.push_back(Outgoing::Pong(Vec::new()));
+            // Before messages that wait: a peer that posts them one by one would be late with it.
+            state.outbox.push_front(Outgoing::Pong(Vec::new()));
             (state.opened_at + state.pings * interval, state.pings)
         });
         let visit = self.visit;

@@ -684,10 +684,35 @@ fn a_new_probe_may_come_after_the_old_websocket_has_ended() {
 }
 
 #[test]
-fn close_ends_the_probe_and_goes_out_by_polling() {
+fn close_ends_a_probe_that_was_not_answered_and_goes_out_by_polling() {
+    let mut scene = polling();
+    scene.input(Input::WsOpen).unwrap();
+    scene.send("a");
+    scene.session.close(scene.now);
+    assert_eq!(scene.frames(), ["close frame"]);
+    scene.get(1);
+    assert_eq!(scene.payload(1), "4a 1");
+}
+
+#[test]
+fn close_after_the_probe_was_answered_goes_out_on_the_websocket() {
     let mut scene = probed();
     scene.send("a");
     scene.session.close(scene.now);
+    assert_eq!(scene.frames(), [""; 0]);
+    scene.get(1);
+    assert_eq!(scene.payload(1), "6", "the client polls no more");
+    scene.frame("5").unwrap();
+    assert_eq!(scene.frames(), ["4a", "1", "close frame"]);
+}
+
+#[test]
+fn close_after_a_probe_that_leads_nowhere_goes_out_by_polling() {
+    let mut scene = probed();
+    scene.send("a");
+    scene.session.close(scene.now);
+    let probe_over = scene.session.poll_timeout().expect("the probe has a deadline");
+    scene.session.handle_timeout(probe_over);
     assert_eq!(scene.frames(), ["close frame"]);
     scene.get(1);
     assert_eq!(scene.payload(1), "4a 1");
@@ -1084,7 +1109,11 @@ fn close_on_a_websocket_flushes_says_so_and_waits_for_its_end() {
     assert_eq!(scene.frames(), ["4a", "1", "close frame"]);
     assert_eq!(scene.events(), []);
     scene.input(Input::WsClosed).unwrap();
-    assert_eq!(scene.events(), [closed(ServerDisconnect, 0, 0)]);
+    assert_eq!(
+        scene.events(),
+        [closed(ServerDisconnect, 1, 0)],
+        "its end may have crossed ours"
+    );
     scene.assert_finished();
 }
 

@@ -452,10 +452,6 @@ impl World {
         if self.ws == WebSocket::None {
             return;
         }
-        let answered = self.ws == WebSocket::Ending && in_order;
-        if answered && self.session.phase() == Phase::Closing && self.session.transport() == Transport::WebSocket {
-            self.confirmed = self.handed;
-        }
         self.ws = WebSocket::None;
         self.probe_answered = false;
         let end = if in_order { Input::WsClosed } else { Input::WsFailed };
