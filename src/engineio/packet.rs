@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 
 use super::Handshake;
 
@@ -188,6 +188,7 @@ impl Packet {
         let packet_type = PacketType::of(&packet)?;
         let rest = || packet.slice_ref(&packet[1..]);
         Ok(match packet_type {
+            PacketType::Message if packet.len() <= LOOKED_AT_AGAIN => Self::Message(Data::Text(behind_type(packet))),
             PacketType::Open => Self::Open(Box::new(Handshake::decode(&packet[1..])?)),
             PacketType::Close => Self::Close,
             PacketType::Ping => Self::Ping(rest()),
@@ -237,6 +238,16 @@ impl Packet {
             Self::Message(data) => encoded_message_len(data),
         }
     }
+}
+
+/// Text up to this length is looked through once more sooner than shared: a shared slice costs an allocation.
+const LOOKED_AT_AGAIN: usize = 512;
+
+/// What follows the type, without a copy and without sharing.
+fn behind_type(packet: Str) -> Str {
+    let mut bytes = packet.into_bytes();
+    bytes.advance(1);
+    Str::try_from(bytes).expect("it is UTF-8 behind its first character, which is ASCII")
 }
 
 fn encode_text(packet_type: u8, text: &str, out: &mut Vec<u8>) {

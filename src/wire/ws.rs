@@ -1,7 +1,13 @@
 //! WebSocket framing behind one seam: bytes in, whole messages out, and packets framed into the caller's buffer.
 //!
-//! Reading is `tungstenite`'s, driven from memory. What a server *writes* is not masked, so a frame is a header of a few
-//! bytes in front of the packet, which is put together here without a copy in between.
+//! Nearly every frame that a client sends is a whole, small message and comes in one piece: that is unmasked and handed
+//! out right here, without a buffer. All others (fragments, control frames, frames in pieces, frames with something wrong
+//! in them) are read by `tungstenite`, driven from memory, one frame at a time; its context lives only as long as such a
+//! frame does, so an idle connection has none. Both ways must come to the same: a fuzz target feeds the same bytes whole,
+//! which takes the short way, and one by one, which takes the other.
+//!
+//! What a server *writes* is not masked, so a frame is a header of a few bytes in front of the packet, put together here
+//! without a copy in between.
 
 use std::boxed::Box;
 use std::io::{self, Read, Write};
@@ -9,7 +15,7 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use bytes::Bytes;
-use tungstenite::protocol::frame::CloseFrame;
+use smallvec::SmallVec;
 use tungstenite::protocol::frame::coding::CloseCode as Code;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
@@ -22,6 +28,9 @@ const READ_BUFFER: usize = 1024;
 
 /// Messages up to this size are copied out of the read buffer: a few bytes must not keep a whole buffer alive.
 const COPIED: usize = 1024;
+
+/// The longest header: two bytes, a length of eight, a mask of four.
+const MAX_HEADER: usize = 14;
 
 /// A whole message, or the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,11 +51,67 @@ pub struct FrameError(pub u16);
 /// One WebSocket after its handshake, the server's end.
 #[derive(Debug)]
 pub struct WebSocket {
-    context: Box<WebSocketContext>,
+    max_message: usize,
+    /// Reads what does not come whole and simple.
+    context: Option<Box<WebSocketContext>>,
+    /// The beginning of a header that has not come whole.
+    header: SmallVec<[u8; MAX_HEADER]>,
+    /// How many bytes the context still has to be given of its frame.
+    missing: u64,
+    /// Whether a fragmented message is under way once that frame is complete.
+    fragmented_then: bool,
+    /// Whether one is under way now.
+    fragmented: bool,
     /// Nothing is read any more: after an error or the peer's close frame.
     deaf: bool,
     /// Our close frame was written.
     closing: bool,
+}
+
+/// What a frame says of itself (RFC 6455, section 5.2).
+#[derive(Clone, Copy, Debug)]
+struct Header {
+    /// How long the header is.
+    length: usize,
+    /// How long the payload is.
+    payload: u64,
+    first: u8,
+    mask: Option<[u8; 4]>,
+}
+
+impl Header {
+    /// Reads the header at the front of `bytes`, if all of it is there.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (&first, &second) = (bytes.first()?, bytes.get(1)?);
+        let (payload, at) = match second & 0x7f {
+            126 => (u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)), 4),
+            127 => (u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?), 10),
+            short => (u64::from(short), 2),
+        };
+        let (mask, length) = if second & 0x80 == 0 {
+            (None, at)
+        } else {
+            (Some(bytes.get(at..at + 4)?.try_into().ok()?), at + 4)
+        };
+        Some(Self {
+            length,
+            payload,
+            first,
+            mask,
+        })
+    }
+
+    /// The mask of a message in one frame with nothing remarkable about it.
+    fn simple(&self) -> Option<[u8; 4]> {
+        matches!(self.first, 0x81 | 0x82).then_some(self.mask).flatten()
+    }
+
+    /// Whether a fragmented message is under way behind this frame, where one is (or is not) before it.
+    fn fragmented_then(&self, before: bool) -> bool {
+        let is_control = self.first & 0x08 != 0;
+        let is_final = self.first & 0x80 != 0;
+        if is_control { before } else { !is_final }
+    }
 }
 
 /// What `tungstenite` takes for a socket.
@@ -78,13 +143,13 @@ impl Write for Memory<'_, '_> {
 impl WebSocket {
     /// A WebSocket that takes messages of at most `max_message` bytes.
     pub fn new(max_message: usize) -> Self {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
-            .write_buffer_size(0)
-            .max_message_size(Some(max_message))
-            .max_frame_size(Some(max_message));
         Self {
-            context: Box::new(WebSocketContext::new(Role::Server, Some(config))),
+            max_message,
+            context: None,
+            header: SmallVec::new(),
+            missing: 0,
+            fragmented_then: false,
+            fragmented: false,
             deaf: false,
             closing: false,
         }
@@ -99,31 +164,133 @@ impl WebSocket {
         loop {
             if self.deaf {
                 *input = &[];
+            }
+            if input.is_empty() {
                 return Ok(None);
             }
-            let message = self.context.read(&mut Memory { input, out });
-            return Ok(Some(match message {
-                Ok(Message::Text(text)) => Frame::Text(to_str(text.into())),
-                Ok(Message::Binary(bytes)) if bytes.len() <= COPIED => Frame::Binary(Bytes::copy_from_slice(&bytes)),
-                Ok(Message::Binary(bytes)) => Frame::Binary(bytes),
+            let read = if self.missing > 0 {
+                let most = usize::try_from(self.missing).unwrap_or(usize::MAX);
+                let part = take(input, most);
+                self.missing -= part.len() as u64;
+                self.feed(part, out)?
+            } else {
+                self.begin(input, out)?
+            };
+            if read.is_some() {
+                return Ok(read);
+            }
+        }
+    }
+
+    /// A frame begins, or its header goes on.
+    fn begin(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Result<Option<Frame>, FrameError> {
+        if self.header.is_empty() {
+            let Some(header) = Header::read(input) else {
+                self.header.extend_from_slice(take(input, MAX_HEADER));
+                return Ok(None);
+            };
+            if let Some(frame) = self.read_simple(header, input, out)? {
+                return Ok(Some(frame));
+            }
+            self.missing = header.payload.saturating_add(header.length as u64);
+            self.fragmented_then = header.fragmented_then(self.fragmented);
+            return Ok(None);
+        }
+        let header = loop {
+            if let Some(header) = Header::read(&self.header) {
+                break header;
+            }
+            match take(input, 1) {
+                [] => return Ok(None),
+                byte => self.header.extend_from_slice(byte),
+            }
+        };
+        self.missing = header.payload;
+        self.fragmented_then = header.fragmented_then(self.fragmented);
+        let bytes = core::mem::take(&mut self.header);
+        self.feed(&bytes, out)
+    }
+
+    /// The short way: a message in one frame, which is there as a whole.
+    fn read_simple(
+        &mut self,
+        header: Header,
+        input: &mut &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Frame>, FrameError> {
+        let length = usize::try_from(header.payload).unwrap_or(usize::MAX);
+        let whole = length <= input.len() - header.length;
+        let Some(mask) = header
+            .simple()
+            .filter(|_| whole && !self.fragmented && length <= self.max_message)
+        else {
+            return Ok(None);
+        };
+        take(input, header.length);
+        let mut payload = take(input, length).to_vec();
+        unmask(&mut payload, mask);
+        if header.first == 0x82 {
+            return Ok(Some(Frame::Binary(payload.into())));
+        }
+        match String::from_utf8(payload) {
+            Ok(text) => Ok(Some(Frame::Text(text.into()))),
+            Err(_) => Err(self.fail(Code::Invalid, out)),
+        }
+    }
+
+    /// The long way: gives the context bytes of its frame.
+    fn feed(&mut self, part: &[u8], out: &mut Vec<u8>) -> Result<Option<Frame>, FrameError> {
+        let max_message = self.max_message;
+        let context = self.context.get_or_insert_with(|| {
+            let config = WebSocketConfig::default()
+                .read_buffer_size(READ_BUFFER)
+                .write_buffer_size(0)
+                .max_message_size(Some(max_message))
+                .max_frame_size(Some(max_message));
+            Box::new(WebSocketContext::new(Role::Server, Some(config)))
+        });
+        // Nothing follows our close frame, no pong and no second close frame.
+        let mut unwanted = Vec::new();
+        let out = if self.closing { &mut unwanted } else { out };
+        let mut input = part;
+        let mut frame = None;
+        loop {
+            match context.read(&mut Memory { input: &mut input, out }) {
+                Ok(Message::Text(text)) => frame = Some(Frame::Text(to_str(text.into()))),
+                Ok(Message::Binary(bytes)) => frame = Some(Frame::Binary(to_bytes(bytes))),
                 // Pongs are written by the next read; nobody asked for those that come.
-                Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => continue,
+                Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
                 Ok(Message::Close(_)) => {
                     // The answer waits in the context; a context that is done says so with an error.
-                    let _done = self.context.flush(&mut Memory { input, out });
-                    self.deaf = true;
+                    let _done = context.flush(&mut Memory { input: &mut input, out });
                     self.closing = true;
-                    Frame::Closed
+                    self.stop();
+                    return Ok(Some(Frame::Closed));
                 }
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                Err(error) => {
-                    let code = close_code(&error);
-                    self.close(code.into(), out);
-                    self.deaf = true;
-                    return Err(FrameError(code.into()));
-                }
-            }));
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(self.fail(close_code(&error), out)),
+            }
         }
+        if self.missing == 0 {
+            self.fragmented = self.fragmented_then;
+            if !self.fragmented {
+                self.context = None;
+            }
+        }
+        Ok(frame)
+    }
+
+    /// What came can not be understood, and neither can anything behind it.
+    fn fail(&mut self, code: Code, out: &mut Vec<u8>) -> FrameError {
+        self.close(code.into(), out);
+        self.stop();
+        FrameError(code.into())
+    }
+
+    fn stop(&mut self) {
+        self.deaf = true;
+        self.context = None;
+        self.header = SmallVec::new();
     }
 
     /// Appends one packet in one frame. Nothing happens after our close frame.
@@ -149,16 +316,29 @@ impl WebSocket {
             return;
         }
         self.closing = true;
-        let frame = CloseFrame {
-            code: Code::from(code),
-            reason: Default::default(),
-        };
-        let mut memory = Memory {
-            input: &mut &[][..],
-            out,
-        };
-        // From memory, a close can only fail where the context has ended already.
-        let _ended = self.context.close(&mut memory, Some(frame));
+        write_header(0x88, 2, out);
+        out.extend_from_slice(&code.to_be_bytes());
+    }
+}
+
+fn take<'a>(bytes: &mut &'a [u8], most: usize) -> &'a [u8] {
+    let (taken, rest) = bytes.split_at(most.min(bytes.len()));
+    *bytes = rest;
+    taken
+}
+
+/// Takes the client's mask off (RFC 6455, section 5.3), eight bytes at a time.
+fn unmask(payload: &mut [u8], mask: [u8; 4]) {
+    let [a, b, c, d] = mask;
+    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let mut words = payload.chunks_exact_mut(8);
+    for word in &mut words {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(word);
+        word.copy_from_slice(&(u64::from_ne_bytes(bytes) ^ wide).to_ne_bytes());
+    }
+    for (byte, mask) in words.into_remainder().iter_mut().zip(mask.into_iter().cycle()) {
+        *byte ^= mask;
     }
 }
 
@@ -184,6 +364,13 @@ fn to_str(text: Bytes) -> Str {
         return Str::from(text);
     }
     Str::try_from(text).expect("the WebSocket layer has looked at it")
+}
+
+fn to_bytes(bytes: Bytes) -> Bytes {
+    if bytes.len() <= COPIED {
+        return Bytes::copy_from_slice(&bytes);
+    }
+    bytes
 }
 
 fn close_code(error: &Error) -> Code {
@@ -326,6 +513,51 @@ mod tests {
             assert_eq!(frames, [Err(FrameError(code))]);
             assert_eq!(out, [&[0x88, 2][..], &code.to_be_bytes()].concat());
         }
+    }
+
+    #[test]
+    fn masks_of_every_length() {
+        for length in 0..40 {
+            let plain: Vec<u8> = (0..length).collect();
+            for frame_of in [0x81, 0x82] {
+                let (frames, _) = read(&frame(frame_of, &plain), 1000);
+                let expected = match frame_of {
+                    0x81 => Frame::Text(core::str::from_utf8(&plain).unwrap().into()),
+                    _ => Frame::Binary(plain.clone().into()),
+                };
+                assert_eq!(frames, [Ok(expected)]);
+            }
+        }
+    }
+
+    #[test]
+    fn an_idle_websocket_holds_no_buffer() {
+        let mut socket = WebSocket::new(100);
+        let mut out = Vec::new();
+        let bytes = frame(0x81, b"hello");
+        let mut fragments = frame(0x01, b"a");
+        fragments.extend(frame(0x80, b"b"));
+        fragments.extend(frame(0x89, b"ping"));
+        for (bytes, step) in [(&bytes, 100), (&bytes, 1), (&fragments, 100), (&fragments, 3)] {
+            for mut part in bytes.chunks(step) {
+                while socket.read(&mut part, &mut out).unwrap().is_some() {}
+            }
+            assert!(socket.context.is_none());
+            assert!(socket.header.is_empty());
+        }
+    }
+
+    #[test]
+    fn nothing_is_answered_after_our_close_frame() {
+        let mut socket = WebSocket::new(100);
+        let mut out = Vec::new();
+        socket.close(1000, &mut out);
+        assert_eq!(out, [0x88, 2, 3, 232]);
+        let bytes = frame(0x88, &[3, 232]);
+        let ping = frame(0x89, b"ping");
+        assert_eq!(socket.read(&mut &ping[..], &mut out), Ok(None));
+        assert_eq!(socket.read(&mut &bytes[..], &mut out), Ok(Some(Frame::Closed)));
+        assert_eq!(out.len(), 4, "nothing follows the close frame");
     }
 
     #[test]
