@@ -3,8 +3,8 @@
 //! The session owns the future of its handler. While it polls, a task of the session's own runs it; once it has a
 //! WebSocket, that connection's task does, so that an echo wakes nobody else.
 
-use core::future::Future;
-use core::pin::Pin;
+use core::future::{Future, poll_fn};
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
 use std::boxed::Box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -171,8 +171,27 @@ impl App {
 }
 
 /// The destructors in a handler are the application's code too.
-fn drop_contained(future: BoxFuture<()>) {
+pub(crate) fn drop_contained<T>(future: BoxFuture<T>) {
     if catch_unwind(AssertUnwindSafe(|| drop(future))).is_err() {
         log!(error, "a handler has panicked while it was dropped");
     }
 }
+
+/// Runs code of the application's; a panic in it ends it, and nothing else.
+pub(crate) async fn contained<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        polled.map_or_else(
+            |_panic| {
+                log!(error, "a handler has panicked; its session is closed");
+                Poll::Ready(Err(Panicked))
+            },
+            |polled| polled.map(Ok),
+        )
+    })
+    .await
+}
+
+/// The application's code has panicked.
+pub(crate) struct Panicked;

@@ -5,12 +5,14 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::boxed::Box;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread_local;
 use std::vec;
 use std::vec::Vec;
 
-use super::app::{App, BoxFuture, Runner};
+use super::app::{App, BoxFuture, Runner, drop_contained};
+use super::log::log;
 use super::tasks::Tasks;
 use super::{Runtime, Stream};
 use crate::http::{Request, Response};
@@ -69,6 +71,8 @@ pub(crate) struct ConnectionTask<R: Runtime> {
     shared: Arc<Shared<R>>,
     stream: R::Stream,
     connection: Connection<App>,
+    /// The session did not want what the stream has: nobody waits for the stream, which must be read again when it does.
+    deaf: bool,
     /// Output that the stream did not take.
     stuck: Vec<u8>,
     /// Our sending was ended.
@@ -98,6 +102,7 @@ impl<R: Runtime> ConnectionTask<R> {
             shared,
             stream,
             connection,
+            deaf: false,
             stuck: Vec::new(),
             ended: false,
             eof: false,
@@ -116,7 +121,7 @@ impl<R: Runtime> ConnectionTask<R> {
                 Turn::Again => woken = false,
                 Turn::Over => return Poll::Ready(()),
                 Turn::Idle => {
-                    if self.connection.park(!self.stuck.is_empty(), cx.waker()) {
+                    if self.connection.park(self.stuck.len(), self.deaf, cx.waker()) {
                         return Poll::Pending;
                     }
                     woken = true;
@@ -138,13 +143,16 @@ impl<R: Runtime> ConnectionTask<R> {
             Ok(read) => read,
             Err(_) => return self.fail(),
         };
+        let mut asked = false;
         while let Some(event) = self.connection.poll_event() {
             self.handle_event(event);
+            asked = true;
         }
-        if !read && !woken {
+        if !read && !woken && !asked {
             return Turn::Idle;
         }
         self.run_app(cx);
+        self.run_fallback(now, cx, scratch);
         let wrote = match self.write(now, cx, scratch) {
             Ok(wrote) => wrote,
             Err(_) => return self.fail(),
@@ -167,10 +175,6 @@ impl<R: Runtime> ConnectionTask<R> {
             &mut self.stuck
         };
         self.connection.handle_timeout(now, out);
-        if let Some(Poll::Ready(response)) = self.fallback.as_mut().map(|answer| answer.as_mut().poll(cx)) {
-            self.fallback = None;
-            self.connection.respond(now, &response, out);
-        }
         if self.stuck.is_empty() {
             return Ok(());
         }
@@ -188,7 +192,8 @@ impl<R: Runtime> ConnectionTask<R> {
 
     /// Reads once; whether something came.
     fn read(&mut self, now: Instant, cx: &mut Context<'_>, scratch: &mut Scratch) -> io::Result<bool> {
-        if self.eof || !self.connection.wants_input(self.stuck.len()) {
+        self.deaf = !self.eof && !self.connection.wants_input(self.stuck.len());
+        if self.eof || self.deaf {
             return Ok(false);
         }
         match self.stream.poll_read(cx, &mut scratch.input) {
@@ -257,9 +262,32 @@ impl<R: Runtime> ConnectionTask<R> {
             }
             ConnectionEvent::Fallback(request) => {
                 // A hub that hands these out was made with a fallback.
-                self.fallback = self.shared.fallback.as_ref().map(|fallback| fallback(request));
+                self.fallback = self.shared.fallback.clone().map(|fallback| {
+                    // Asked when it is polled, where a panic is contained.
+                    Box::pin(async move { fallback(request).await }) as BoxFuture<Response>
+                });
             }
         }
+    }
+
+    /// Asks for the answer to a request for another path, but not for the next one before the last is out.
+    fn run_fallback(&mut self, now: Instant, cx: &mut Context<'_>, scratch: &mut Scratch) {
+        if !self.stuck.is_empty() {
+            return;
+        }
+        let Some(answer) = &mut self.fallback else { return };
+        let response = match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => return,
+            Ok(Poll::Ready(response)) => response,
+            Err(_panic) => {
+                log!(error, "a fallback has panicked");
+                Response::new(500)
+            }
+        };
+        if let Some(answer) = self.fallback.take() {
+            drop_contained(answer);
+        }
+        self.connection.respond(now, &response, &mut scratch.output);
     }
 
     fn run_app(&mut self, cx: &mut Context<'_>) {

@@ -20,6 +20,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sansocket::engineio::CloseReason;
+use sansocket::tokio::engineio::{Handle, Server as LibraryServer};
+
 /// A scenario's own waits end after 20 s, with a sentence; this one ends a script that cannot.
 const SCRIPT_DEADLINE: Duration = Duration::from_secs(60);
 const START_DEADLINE: Duration = Duration::from_secs(10);
@@ -235,6 +238,10 @@ use Client::{Js, PythonAsyncio, PythonSync};
 
 impl Client {
     fn run(self, scenario: &str, server: &Server, plan: &str, more: &[&str]) -> Running {
+        self.run_at(scenario, &server.url(), plan, more)
+    }
+
+    fn run_at(self, scenario: &str, url: &str, plan: &str, more: &[&str]) -> Running {
         let folder = manifest_folder().join("tests/interop");
         let mut command = match self {
             Js => {
@@ -250,7 +257,7 @@ impl Client {
                 command
             }
         };
-        command.arg(server.url()).arg(plan).args(more);
+        command.arg(url).arg(plan).args(more);
         Running::start(scenario, &mut command)
     }
 }
@@ -349,6 +356,111 @@ fn server_stops(client: Client, plan: &str) {
     );
 }
 
+/// The library's server, in this process, which knows the word `close-me` and notes why sessions end.
+struct Hosted {
+    url: String,
+    handle: Handle,
+    reasons: Receiver<CloseReason>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Hosted {
+    fn start() -> Hosted {
+        let (note, reasons) = mpsc::channel();
+        let (give, given) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let server = LibraryServer::builder()
+                    .on_message(|sender, message| async move {
+                        if message.as_text() == Some("close-me") {
+                            sender.close();
+                            return Ok(());
+                        }
+                        sender.send(message).await
+                    })
+                    .on_disconnect(move |_, reason| {
+                        let note = note.clone();
+                        async move { note.send(reason) }
+                    })
+                    .bind("127.0.0.1:0")
+                    .await
+                    .unwrap();
+                give.send((server.local_addr(), server.handle())).unwrap();
+                server.serve().await.unwrap();
+            });
+        });
+        let (address, handle) = given.recv_timeout(START_DEADLINE).expect("the server starts");
+        Hosted {
+            url: format!("http://{address}"),
+            handle,
+            reasons,
+            thread,
+        }
+    }
+
+    /// The end of every scenario here: the one session has ended, for one of these reasons, and nothing is kept.
+    fn expect_end_for(self, expected: &[CloseReason]) {
+        let reason = self.reasons.recv_timeout(STATS_DEADLINE).expect("a session ends");
+        assert!(
+            expected.contains(&reason),
+            "the server's reason: {reason}, not {expected:?}"
+        );
+        let deadline = Instant::now() + STATS_DEADLINE;
+        while self.handle.stats().sessions > 0 {
+            assert!(Instant::now() < deadline, "a session stayed behind");
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(self.handle.stats().opened, 1);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(self.handle.shutdown(STOP_DEADLINE));
+        self.thread.join().expect("the server ends");
+        assert_eq!(self.reasons.try_iter().count(), 0, "a session ends once");
+    }
+}
+
+/// Both sides know who has ended the session.
+fn client_closes_hosted(client: Client, plan: &str) {
+    let server = Hosted::start();
+    let mut script = client.run_at("close_by_client", &server.url, plan, &[]);
+    script.line_with("\"ready\"", SCRIPT_DEADLINE);
+    expect_reason(
+        &mut script,
+        if client == Js {
+            "forced close"
+        } else {
+            "client disconnect"
+        },
+    );
+    server.expect_end_for(match (client, plan) {
+        (_, "polling") => &[CloseReason::ClientDisconnect],
+        // Over a WebSocket engine.io-client sends no close packet: it closes the WebSocket.
+        (Js, _) => &[CloseReason::TransportClose],
+        // python-engineio closes the WebSocket while its close packet is still on the way to the writer.
+        _ => &[CloseReason::ClientDisconnect, CloseReason::TransportClose],
+    });
+}
+
+fn hosted_closes(client: Client, plan: &str) {
+    let server = Hosted::start();
+    let mut script = client.run_at("closed_by_server", &server.url, plan, &[]);
+    expect_reason(
+        &mut script,
+        if client == Js {
+            "transport close"
+        } else {
+            "server disconnect"
+        },
+    );
+    server.expect_end_for(&[CloseReason::ServerDisconnect]);
+}
+
 /// One test for each line: its name, and the call that it is.
 macro_rules! scenarios {
     ($($name:ident: $run:expr;)*) => {
@@ -415,6 +527,26 @@ scenarios! {
     python_asyncio_polling_server_stops: server_stops(PythonAsyncio, "polling");
     python_asyncio_websocket_server_stops: server_stops(PythonAsyncio, "websocket");
     python_asyncio_upgrade_server_stops: server_stops(PythonAsyncio, "upgrade");
+
+    js_polling_client_closes_and_the_handler_is_told: client_closes_hosted(Js, "polling");
+    js_websocket_client_closes_and_the_handler_is_told: client_closes_hosted(Js, "websocket");
+    js_upgrade_client_closes_and_the_handler_is_told: client_closes_hosted(Js, "upgrade");
+    python_sync_polling_client_closes_and_the_handler_is_told: client_closes_hosted(PythonSync, "polling");
+    python_sync_websocket_client_closes_and_the_handler_is_told: client_closes_hosted(PythonSync, "websocket");
+    python_sync_upgrade_client_closes_and_the_handler_is_told: client_closes_hosted(PythonSync, "upgrade");
+    python_asyncio_polling_client_closes_and_the_handler_is_told: client_closes_hosted(PythonAsyncio, "polling");
+    python_asyncio_websocket_client_closes_and_the_handler_is_told: client_closes_hosted(PythonAsyncio, "websocket");
+    python_asyncio_upgrade_client_closes_and_the_handler_is_told: client_closes_hosted(PythonAsyncio, "upgrade");
+
+    js_polling_server_closes_one_session: hosted_closes(Js, "polling");
+    js_websocket_server_closes_one_session: hosted_closes(Js, "websocket");
+    js_upgrade_server_closes_one_session: hosted_closes(Js, "upgrade");
+    python_sync_polling_server_closes_one_session: hosted_closes(PythonSync, "polling");
+    python_sync_websocket_server_closes_one_session: hosted_closes(PythonSync, "websocket");
+    python_sync_upgrade_server_closes_one_session: hosted_closes(PythonSync, "upgrade");
+    python_asyncio_polling_server_closes_one_session: hosted_closes(PythonAsyncio, "polling");
+    python_asyncio_websocket_server_closes_one_session: hosted_closes(PythonAsyncio, "websocket");
+    python_asyncio_upgrade_server_closes_one_session: hosted_closes(PythonAsyncio, "upgrade");
 
     js_polling_busy_for_five_intervals_stays_connected: busy(Js, "polling");
     js_websocket_busy_for_five_intervals_stays_connected: busy(Js, "websocket");

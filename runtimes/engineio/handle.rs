@@ -119,7 +119,9 @@ impl Handle {
             if state.ended {
                 return Poll::Ready(());
             }
-            state.waiting.push(cx.waker().clone());
+            if !state.waiting.iter().any(|waiting| waiting.will_wake(cx.waker())) {
+                state.waiting.push(cx.waker().clone());
+            }
             Poll::Pending
         })
         .await;

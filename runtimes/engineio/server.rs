@@ -17,7 +17,7 @@ use crate::engineio::{CloseReason, Data, Refusal};
 use crate::error::{Error, Result};
 use crate::http::Request;
 use crate::runtime::Runtime;
-use crate::runtime::app::{App, BoxFuture};
+use crate::runtime::app::{App, BoxFuture, contained};
 use crate::runtime::driver::{Clock, ConnectionTask, MakeApp, Shared};
 use crate::runtime::log::{log, prefix};
 use crate::runtime::tasks::Tasks;
@@ -91,7 +91,7 @@ pub struct Server<R: Runtime, D = (), H = ()> {
     listener: R::Listener,
     local_addr: SocketAddr,
     hub: Arc<Hub<App>>,
-    control: Arc<Control>,
+    ending: Ending,
     options: Builder<R, D, H>,
 }
 
@@ -150,7 +150,7 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Server<R, D, H> {
             listener,
             local_addr,
             hub: Arc::new(hub),
-            control: Arc::default(),
+            ending: Ending(Arc::default()),
             options,
         })
     }
@@ -162,7 +162,7 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Server<R, D, H> {
 
     /// The server from outside: to count and close sessions, and to end it.
     pub fn handle(&self) -> Handle {
-        Handle::new(self.hub.clone(), self.control.clone())
+        Handle::new(self.hub.clone(), self.ending.0.clone())
     }
 
     async fn run(self, make_app: MakeApp, fallback: Option<Arc<crate::runtime::driver::Fallback>>) -> Result<()> {
@@ -173,22 +173,24 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Server<R, D, H> {
             make_app,
             fallback,
         });
+        let control = self.ending.0.clone();
         // Whether this future comes to its end or is dropped: then nothing of the server is left running.
         let _end = End {
             hub: shared.hub.clone(),
             tasks: shared.tasks.clone(),
-            control: self.control.clone(),
+            _ending: self.ending,
         };
         let mut clock = Clock::new(shared.clone());
-        let mut accepting = pin!(accept(shared.clone(), self.listener));
+        let mut accepting = Some(Box::pin(accept(shared.clone(), self.listener)));
         let mut stopping: Option<(crate::time::Instant, Pin<Box<R::Sleep>>)> = None;
         let mut drained = false;
         poll_fn(|cx| {
             clock.poll(cx);
-            let deadline = self.control.poll_deadline(cx);
+            let deadline = control.poll_deadline(cx);
             // Clients of sessions that are closing may come back for the rest until there are none.
-            if !drained && accepting.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(());
+            if let Some(accepting) = &mut accepting {
+                // It never ends by itself.
+                let _pending = accepting.as_mut().poll(cx);
             }
             let Some(deadline) = deadline else {
                 return Poll::Pending;
@@ -209,6 +211,8 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Server<R, D, H> {
             }
             if !drained && shared.hub.poll_empty(cx).is_ready() {
                 drained = true;
+                // Whoever still comes is refused by the system, rather than left hanging.
+                accepting = None;
                 shared.tasks.wake_all();
             }
             if drained {
@@ -263,7 +267,17 @@ fn is_of_one_connection(error: &std::io::Error) -> bool {
 struct End {
     hub: Arc<Hub<App>>,
     tasks: Arc<Tasks>,
-    control: Arc<Control>,
+    // Told when all the rest has been done.
+    _ending: Ending,
+}
+
+/// Tells the handles that the server has ended, also where it was dropped and never served.
+struct Ending(Arc<Control>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }
 
 impl Drop for End {
@@ -271,7 +285,6 @@ impl Drop for End {
         // Without a word: no task runs again, to say goodbye.
         self.tasks.abort();
         self.hub.abort(self.hub.now());
-        self.control.end();
     }
 }
 
@@ -292,10 +305,9 @@ impl<R: Runtime, D: Send + Sync + 'static> Server<R, D> {
     {
         let (connect, handler) = self.options.take_connect(handler);
         let make_app: MakeApp = Box::new(move |cell, request| {
-            let (cell, handler) = (cell.clone(), handler.clone());
-            let connecting = connect.ask(request);
+            let (cell, connect, handler) = (cell.clone(), connect.clone(), handler.clone());
             Box::pin(async move {
-                if let Some(socket) = open(cell, connecting).await {
+                if let Some(socket) = open(cell, &connect, request).await {
                     let sender = socket.sid().clone();
                     if let Err(error) = handler(socket).await {
                         log!(
@@ -322,10 +334,9 @@ impl<R: Runtime, D: Send + Sync + 'static> Server<R, D, Events<D>> {
         let handlers = core::mem::take(&mut self.options.handlers);
         let (connect, handlers) = self.options.take_connect(handlers);
         let make_app: MakeApp = Box::new(move |cell, request| {
-            let (cell, handlers) = (cell.clone(), handlers.clone());
-            let connecting = connect.ask(request);
+            let (cell, connect, handlers) = (cell.clone(), connect.clone(), handlers.clone());
             Box::pin(async move {
-                if let Some(socket) = open(cell, connecting).await {
+                if let Some(socket) = open(cell, &connect, request).await {
                     handlers.run(socket).await;
                 }
             })
@@ -345,9 +356,13 @@ impl<R, D, H> Builder<R, D, H> {
 }
 
 /// Asks the connect handler, and tells the session its answer.
-async fn open<D: Send + Sync + 'static>(cell: Arc<Cell<App>>, connecting: Connecting<D>) -> Option<Socket<D>> {
+async fn open<D: Send + Sync + 'static>(
+    cell: Arc<Cell<App>>,
+    connect: &Connect<D>,
+    request: Option<Request>,
+) -> Option<Socket<D>> {
     let refusing = RefuseOnPanic(&cell);
-    let decided = connecting.await;
+    let decided = connect.ask(request).await;
     core::mem::forget(refusing);
     let now = cell.now();
     match decided {
@@ -388,7 +403,13 @@ impl<D: Send + Sync + 'static> Events<D> {
     async fn run(&self, mut socket: Socket<D>) {
         while let Some(data) = socket.recv().await {
             let Some(message) = &self.message else { continue };
-            if let Err(error) = message(socket.sender(), data).await {
+            let sender = socket.sender();
+            let Ok(handled) = contained(async move { message(sender, data).await }).await else {
+                // The disconnect handler is told all the same, once it is over.
+                socket.give_up();
+                continue;
+            };
+            if let Err(error) = handled {
                 log!(
                     warn,
                     "session {}…: the message handler returned an error: {error}",

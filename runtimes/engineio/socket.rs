@@ -102,13 +102,20 @@ impl<D> Socket<D> {
     }
 }
 
-impl<D> Drop for Socket<D> {
-    fn drop(&mut self) {
+impl<D> Socket<D> {
+    /// Nobody will take any more messages.
+    pub(super) fn give_up(&self) {
         let now = self.cell.now();
         self.cell.with(|session| {
             session.discard_input();
             session.close(now);
         });
+    }
+}
+
+impl<D> Drop for Socket<D> {
+    fn drop(&mut self) {
+        self.give_up();
     }
 }
 

@@ -343,10 +343,11 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
     }
 
     /// Prepares to sleep: `waker` is woken when there is something to transmit or a deadline has come. Answers `false`
-    /// where there is something already. With output that is `stuck`, only a deadline or the session's wish for input wakes;
-    /// the stream wakes for the rest.
+    /// where there is something already. With bytes of output that are `stuck`, only a deadline or the session's wish for
+    /// input wakes; the stream wakes for the rest. `deaf`: the last [`wants_input`](Self::wants_input) was `false`, so
+    /// the stream was not asked.
     #[must_use]
-    pub fn park(&mut self, stuck: bool, waker: &Waker) -> bool {
+    pub fn park(&mut self, stuck: usize, deaf: bool, waker: &Waker) -> bool {
         let deadline = self.poll_timeout();
         match (&self.alarm, deadline) {
             // An idle WebSocket has no deadline of its own, and needs no alarm.
@@ -360,8 +361,13 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             }
         }
         match &self.state {
-            State::Waiting { cell, req, .. } => cell.park(Carrier::Request(*req), stuck, waker),
-            State::Opening { cell, .. } | State::WebSocket { cell, .. } => cell.park(Carrier::WebSocket, stuck, waker),
+            State::Waiting { cell, req, .. } => cell.park(Carrier::Request(*req), stuck > 0, false, waker),
+            State::Opening { cell, .. } => cell.park(Carrier::WebSocket, stuck > 0, false, waker),
+            State::WebSocket { cell, .. } => {
+                // Too much that is stuck makes deaf as well; then the stream wakes the task.
+                let deaf = deaf && stuck < MAX_STUCK;
+                cell.park(Carrier::WebSocket, stuck > 0, deaf, waker)
+            }
             _ => true,
         }
     }

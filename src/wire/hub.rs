@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 
 use super::timers::{Alarm, AlarmGuard, Expire, TimerKey, Timers};
 use crate::engineio::state::Phase;
-use crate::engineio::{Carrier, Config, Data, Event, ReqId, SendError, Session, Sid};
+use crate::engineio::{Carrier, Config, Data, Event, Refusal, ReqId, SendError, Session, Sid};
 use crate::http::Endpoint;
 use crate::time::Instant;
 
@@ -199,8 +199,12 @@ impl<E: Send + Sync + 'static> Hub<E> {
         lock(&cell.state).key = Some(key);
         lock(&self.shards[shard].sessions).insert(sid, cell.clone());
         self.opened.fetch_add(1, Ordering::Relaxed);
-        // Its first deadline.
-        cell.with(|_| ());
+        // Its first deadline. And where the server was closed since the caller has asked, nobody else refuses it.
+        cell.with(|session| {
+            if self.is_closing() {
+                session.refuse(now, Refusal::new(503));
+            }
+        });
         cell
     }
 
@@ -354,7 +358,7 @@ struct Parked {
     /// It could not write what it has: nothing to transmit is of use to it.
     stuck: bool,
     /// It does not read either, until the session wants input again.
-    stalled: bool,
+    deaf: bool,
     waker: Waker,
 }
 
@@ -397,7 +401,7 @@ impl<E: Send + Sync + 'static> Cell<E> {
         if !parked.is_empty() {
             parked.retain(|carrier| {
                 let wakes = (!carrier.stuck && session.has_transmit(carrier.carrier))
-                    || (carrier.stalled && session.wants_input());
+                    || (carrier.deaf && session.wants_input());
                 if wakes {
                     wakers.push(carrier.waker.clone());
                 }
@@ -446,18 +450,19 @@ impl<E: Send + Sync + 'static> Cell<E> {
         result
     }
 
-    /// Lets a carrier sleep until the session has something for it, or wants input again where it does not now; answers
-    /// `false` where there is something already. A carrier whose output is `stuck` waits for its stream, and not for more.
-    pub fn park(&self, carrier: Carrier, stuck: bool, waker: &Waker) -> bool {
+    /// Lets a carrier sleep until the session has something for it; answers `false` where it has already. A carrier whose
+    /// output is `stuck` waits for its stream, and not for more. One that is `deaf` was told not to read, and sleeps until
+    /// the session wants input again.
+    pub fn park(&self, carrier: Carrier, stuck: bool, deaf: bool, waker: &Waker) -> bool {
         let mut state = lock(&self.state);
-        if !stuck && state.session.has_transmit(carrier) {
+        // Messages may have been taken since the carrier was told not to read.
+        if (!stuck && state.session.has_transmit(carrier)) || (deaf && state.session.wants_input()) {
             return false;
         }
-        let stalled = carrier == Carrier::WebSocket && !state.session.wants_input();
         match state.parked.iter_mut().find(|parked| parked.carrier == carrier) {
             Some(parked) => {
                 parked.stuck = stuck;
-                parked.stalled = stalled;
+                parked.deaf = deaf;
                 if !parked.waker.will_wake(waker) {
                     parked.waker = waker.clone();
                 }
@@ -465,7 +470,7 @@ impl<E: Send + Sync + 'static> Cell<E> {
             None => state.parked.push(Parked {
                 carrier,
                 stuck,
-                stalled,
+                deaf,
                 waker: waker.clone(),
             }),
         }

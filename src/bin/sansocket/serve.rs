@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use sansocket::engineio::Transport;
-use sansocket::http::{Cors, Request, Response};
+use sansocket::http::{Cors, Endpoint, Request, Response};
 use sansocket::tokio::engineio::{Builder, Handle, Server, Stats};
 use tokio::sync::mpsc;
 
@@ -136,7 +136,7 @@ async fn serve(arguments: &Arguments) -> sansocket::Result<()> {
         let page = Arc::new(Page {
             arguments_stats: arguments.stats,
             shows_page: arguments.app.is_none(),
-            endpoint: arguments.path.clone(),
+            endpoint: endpoint_path(&arguments.path),
             counted,
             handle: Mutex::new(None),
             restart,
@@ -199,6 +199,13 @@ fn options(arguments: &Arguments) -> Builder {
         .transports(&arguments.transports)
         .allow_upgrades(!arguments.no_upgrades)
         .cors(arguments.cors.clone())
+}
+
+/// The path as the server understands it: with slashes at both ends.
+fn endpoint_path(path: &str) -> String {
+    let mut endpoint = Endpoint::default();
+    endpoint.set_path(path);
+    endpoint.path().to_owned()
 }
 
 /// Scripts wait for this line: it is flushed, and only then is it true.

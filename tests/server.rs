@@ -1,0 +1,43 @@
+//! The library's server on tokio, from both of its sides: the application's, through the public API, and the client's,
+//! through clients written by hand on plain sockets.
+//!
+//! A test hosts a server of its own on a runtime of its own, in a thread; the clients block in the test's thread. What
+//! handlers see comes back through channels. Every test ends with [`server::Server::finish`]: no session stayed behind,
+//! the server ended when it was asked to, and nothing that its handlers held is left.
+
+#![cfg(feature = "tokio")]
+
+// How to talk to it: the clients of the program's own tests.
+#[allow(dead_code, reason = "the other suite wants more of them")]
+#[path = "protocol/http.rs"]
+mod http;
+#[allow(dead_code, reason = "the other suite wants more of them")]
+#[path = "protocol/session.rs"]
+mod session;
+#[allow(dead_code, reason = "the other suite wants more of them")]
+#[path = "protocol/websocket.rs"]
+mod websocket;
+
+// How to host it, and how to wait.
+#[path = "server/host.rs"]
+mod server;
+#[path = "server/waiting.rs"]
+mod waiting;
+
+// What it has to do, a file for each topic.
+#[path = "server/connecting.rs"]
+mod connecting;
+#[path = "server/ending.rs"]
+mod ending;
+#[path = "server/fallback.rs"]
+mod fallback;
+#[path = "server/handlers.rs"]
+mod handlers;
+#[path = "server/pressure.rs"]
+mod pressure;
+#[path = "server/reasons.rs"]
+mod reasons;
+#[path = "server/sending.rs"]
+mod sending;
+#[path = "server/styles.rs"]
+mod styles;
