@@ -160,7 +160,11 @@ impl<R: Runtime> ConnectionTask<R> {
         if self.connection.is_done() {
             return Turn::Over;
         }
-        if read || wrote { Turn::Again } else { Turn::Idle }
+        if read || wrote || self.connection.has_event() {
+            Turn::Again
+        } else {
+            Turn::Idle
+        }
     }
 
     /// What does not come with bytes: deadlines, a shutdown, an answer of the fallback's, room in the stream.

@@ -67,7 +67,8 @@ impl<R: Runtime> Builder<R> {
         }
     }
 
-    /// Asks this handler about each client. `Ok` is the session's data, `Err` what the client is told instead.
+    /// Asks this handler about each client. `Ok` is the session's data, `Err` what the client is told instead. It comes
+    /// before the other handlers, which are given that data.
     ///
     /// It is async, and may ask a database: the client waits meanwhile, for [`Config::accept_timeout`] at most. A panic in
     /// it refuses the client with 500.
@@ -224,14 +225,14 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Builder<R, D, H> {
         self
     }
 
-    /// All limits and times of sessions.
+    /// All limits and times of sessions, in place of those that were set before.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
     }
 
-    /// All limits and times of connections.
+    /// All limits and times of connections, in place of those that were set before.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -275,6 +276,13 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Builder<R, D, H> {
         );
         if !polling && !websocket {
             return unusable("transports", "there is none");
+        }
+        let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'%');
+        if !self.endpoint.path().bytes().all(plain) {
+            return unusable("path", "it has a character that a path does not show as it is");
+        }
+        if self.config.ping_timeout.is_zero() {
+            return unusable("ping_timeout", "it is zero");
         }
         if self.config.max_payload == 0 {
             return unusable("max_payload", "nothing could be received");

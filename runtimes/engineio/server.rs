@@ -14,7 +14,7 @@ use super::handle::{Control, Handle};
 use super::socket::{Sender, Socket};
 use crate::engineio::state::Phase;
 use crate::engineio::{CloseReason, Data, Refusal};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SendError};
 use crate::http::Request;
 use crate::runtime::Runtime;
 use crate::runtime::app::{App, BoxFuture, contained};
@@ -308,13 +308,18 @@ impl<R: Runtime, D: Send + Sync + 'static> Server<R, D> {
             let (cell, connect, handler) = (cell.clone(), connect.clone(), handler.clone());
             Box::pin(async move {
                 if let Some(socket) = open(cell, &connect, request).await {
-                    let sender = socket.sid().clone();
-                    if let Err(error) = handler(socket).await {
-                        log!(
+                    let sid = socket.sid().clone();
+                    match handler(socket).await {
+                        Ok(()) => {}
+                        // The client left while something was being sent, as clients do.
+                        Err(Error::Send(error @ SendError::Closed(_))) => {
+                            log!(debug, "session {}…: {error}", prefix(&sid))
+                        }
+                        Err(error) => log!(
                             warn,
                             "session {}…: the handler returned an error: {error}",
-                            prefix(&sender)
-                        );
+                            prefix(&sid)
+                        ),
                     }
                 }
             })

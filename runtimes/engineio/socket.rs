@@ -133,7 +133,11 @@ impl<D> Sender<D> {
     /// Gives the message back: see [`SendError`].
     pub async fn send(&self, message: impl Into<Data>) -> Result<(), SendError> {
         let mut message = Some(message.into());
-        match poll_fn(|cx| self.cell.poll_send(cx, &mut message)).await {
+        let mut waiting = Waiting {
+            cell: &self.cell,
+            place: None,
+        };
+        match poll_fn(|cx| self.cell.poll_send(cx, &mut message, &mut waiting.place)).await {
             Ok(()) => Ok(()),
             Err(TrySendError::TooLarge(data)) => Err(SendError::TooLarge(data)),
             Err(error) => Err(SendError::Closed(error.into_data())),
@@ -184,5 +188,19 @@ impl<D> Sender<D> {
     /// Once the session is over: the messages that were never handed to a transport, in order. Gives each of them once.
     pub fn take_unsent(&self) -> std::vec::Vec<Data> {
         self.cell.with(|session| session.take_unsent().collect())
+    }
+}
+
+/// The place of a sender that waits for room. It is free again when the sender does not wait any more.
+struct Waiting<'a> {
+    cell: &'a Cell<App>,
+    place: Option<u64>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            self.cell.give_up_sending(place);
+        }
     }
 }

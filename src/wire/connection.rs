@@ -290,10 +290,16 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         }
     }
 
-    /// The next event for the driver.
+    /// The next event for the driver. May have something new after `handle_input`, and after `poll_transmit` and
+    /// `respond`, behind whose answer the next request may stand already.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<ConnectionEvent<E>> {
         self.event.take()
+    }
+
+    /// Whether [`poll_event`](Self::poll_event) has something.
+    pub fn has_event(&self) -> bool {
+        self.event.is_some()
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout), beside whatever the sessions want.

@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::boxed::Box;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
@@ -188,7 +188,8 @@ impl<E: Send + Sync + 'static> Hub<E> {
                 session: Session::new(self.config.clone(), now, sid.clone(), carrier),
                 parked: SmallVec::new(),
                 reader: None,
-                senders: Vec::new(),
+                senders: BTreeMap::new(),
+                next_sender: 0,
                 key: None,
                 scheduled: None,
                 forgotten: false,
@@ -342,7 +343,9 @@ struct CellState {
     session: Session,
     parked: SmallVec<[Parked; 1]>,
     reader: Option<Waker>,
-    senders: Vec<Waker>,
+    /// Those who wait for room, in the order in which they came.
+    senders: BTreeMap<u64, Waker>,
+    next_sender: u64,
     key: Option<TimerKey>,
     /// When the heap has the session looked at next.
     scheduled: Option<Instant>,
@@ -412,7 +415,7 @@ impl<E: Send + Sync + 'static> Cell<E> {
             wakers.extend(reader.take());
         }
         if !senders.is_empty() && may_send(session) {
-            wakers.extend(senders.drain(..));
+            wakers.extend(core::mem::take(senders).into_values());
         }
         let deadline = session.poll_timeout();
         let schedule = match (deadline, state.scheduled, state.key) {
@@ -499,24 +502,43 @@ impl<E: Send + Sync + 'static> Cell<E> {
         })
     }
 
-    /// Queues a message, once there is room.
+    /// Queues a message, once there is room. `place` is where the sender waits: `None` at first; whoever gives up hands it
+    /// to [`give_up_sending`](Self::give_up_sending).
     ///
     /// # Errors
     /// Gives the message back where no waiting helps.
-    pub fn poll_send(&self, cx: &mut Context<'_>, data: &mut Option<Data>) -> Poll<Result<(), SendError>> {
+    pub fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        data: &mut Option<Data>,
+        place: &mut Option<u64>,
+    ) -> Poll<Result<(), SendError>> {
         let Some(message) = data.take() else {
             return Poll::Ready(Ok(()));
         };
         self.run(|state| match state.session.send(message) {
             Err(SendError::Full(message)) => {
                 *data = Some(message);
-                if !state.senders.iter().any(|sender| sender.will_wake(cx.waker())) {
-                    state.senders.push(cx.waker().clone());
-                }
+                let place = *place.get_or_insert_with(|| {
+                    state.next_sender += 1;
+                    state.next_sender
+                });
+                state.senders.insert(place, cx.waker().clone());
                 Poll::Pending
             }
-            result => Poll::Ready(result),
+            result => {
+                if let Some(place) = place.take() {
+                    state.senders.remove(&place);
+                }
+                Poll::Ready(result)
+            }
         })
+    }
+
+    /// Nobody waits at this place any more.
+    pub fn give_up_sending(&self, place: u64) {
+        let gone = lock(&self.state).senders.remove(&place);
+        drop(gone);
     }
 }
 
@@ -525,10 +547,94 @@ fn may_send(session: &Session) -> bool {
 }
 
 impl<E: Send + Sync + 'static> Expire for Cell<E> {
-    fn expire(&self, now: Instant) {
+    fn expire(&self, at: Instant, now: Instant) {
         self.run(|state| {
-            state.scheduled = None;
-            state.session.handle_timeout(now);
+            if state.scheduled == Some(at) {
+                state.scheduled = None;
+                state.session.handle_timeout(now);
+            }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+
+    use super::*;
+    use crate::engineio::{Input, Packet, Transmit};
+
+    fn hub(config: Config) -> (Arc<Hub<()>>, Arc<AtomicU64>) {
+        let micros = Arc::new(AtomicU64::new(0));
+        let clock = {
+            let micros = micros.clone();
+            move || Instant::from_micros(micros.load(Ordering::Relaxed))
+        };
+        let mut next = 0_u8;
+        let entropy = Box::new(move |bytes: &mut [u8]| {
+            next += 1;
+            bytes.fill(next);
+        });
+        let hub = Hub::new(config, Endpoint::default(), Limits::default(), clock, entropy);
+        (Arc::new(hub), micros)
+    }
+
+    #[test]
+    fn a_session_that_lives_long_costs_no_more_timers() {
+        let mut config = Config::default();
+        config.ping_interval = Duration::from_secs(10);
+        config.ping_timeout = Duration::from_secs(20);
+        let (hub, micros) = hub(config);
+        let cell = hub.open(hub.now(), Carrier::WebSocket, ());
+        cell.with(|session| session.accept(Instant::from_micros(0)));
+        let mut pings = 0;
+        for second in 0..100_000 {
+            micros.store(second * 1_000_000, Ordering::Relaxed);
+            let now = hub.now();
+            hub.handle_timeout(now);
+            while let Some(transmit) = cell.with(|session| session.poll_transmit(now, Carrier::WebSocket)) {
+                if matches!(transmit, Transmit::Packet(Packet::Ping(_))) {
+                    pings += 1;
+                    let pong = Input::WsText("3".into());
+                    cell.with(|session| session.handle_input(now, pong))
+                        .expect("a pong is welcome");
+                }
+            }
+        }
+        assert_eq!(pings, 9_999);
+        assert!(hub.timers.len() <= 4, "{} entries", hub.timers.len());
+        cell.with(|session| session.abort(hub.now()));
+        assert!(!hub.is_empty(), "the WebSocket has not been told");
+        let last = cell.with(|session| session.poll_transmit(hub.now(), Carrier::WebSocket));
+        assert_eq!(last, Some(Transmit::Close));
+        assert!(hub.is_empty());
+        assert_eq!(hub.timers.len(), 0);
+    }
+
+    #[test]
+    fn whoever_gives_up_sending_leaves_nothing() {
+        let mut config = Config::default();
+        config.max_queue = 1000;
+        let (hub, _) = hub(config);
+        let cell = hub.open(hub.now(), Carrier::WebSocket, ());
+        let mut cx = Context::from_waker(Waker::noop());
+        for _ in 0..100 {
+            let (mut data, mut place) = (Some(Data::from(String::from_utf8_lossy(&[b'a'; 900]).as_ref())), None);
+            if cell.poll_send(&mut cx, &mut data, &mut place).is_pending() {
+                assert!(data.is_some(), "it has the message still");
+                cell.give_up_sending(place.expect("it waits"));
+            }
+        }
+        assert!(lock(&cell.state).senders.is_empty());
+    }
+
+    #[test]
+    fn no_session_is_opened_while_closing() {
+        let (hub, _) = hub(Config::default());
+        hub.close(hub.now());
+        let cell = hub.open(hub.now(), Carrier::WebSocket, ());
+        let transmit = cell.with(|session| session.poll_transmit(hub.now(), Carrier::WebSocket));
+        assert!(matches!(transmit, Some(Transmit::Refuse(_))), "{transmit:?}");
+        assert!(hub.is_empty());
     }
 }

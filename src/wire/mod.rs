@@ -14,4 +14,3 @@ pub mod ws;
 
 pub use connection::{Connection, ConnectionEvent};
 pub use hub::{Cell, Entropy, Hub, Limits, Stats};
-pub use timers::Alarm;

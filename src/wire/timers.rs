@@ -17,8 +17,9 @@ const NEVER: u64 = u64::MAX;
 
 /// Whoever has deadlines.
 pub(super) trait Expire: Send + Sync {
-    /// The time that was scheduled has come.
-    fn expire(&self, now: Instant);
+    /// The time `at` that was scheduled has come. Whoever has scheduled an earlier time since then has been looked at
+    /// already, and ignores this one: else each entry that is replaced would go on for ever beside the new one.
+    fn expire(&self, at: Instant, now: Instant);
 }
 
 /// One entry's owner in [`Timers`].
@@ -126,20 +127,26 @@ impl Timers {
         next
     }
 
+    /// How many entries there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).heap.len()).sum()
+    }
+
     /// Looks at everybody whose time has come.
     pub(super) fn handle_timeout(&self, now: Instant) {
         for shard in &self.shards {
             loop {
                 // Not under the lock, which scheduling anew takes.
                 let due = next_due(&mut lock(shard), now);
-                let Some(owner) = due else { break };
-                owner.expire(now);
+                let Some((owner, at)) = due else { break };
+                owner.expire(at, now);
             }
         }
     }
 }
 
-fn next_due(shard: &mut Shard, now: Instant) -> Option<Arc<dyn Expire>> {
+fn next_due(shard: &mut Shard, now: Instant) -> Option<(Arc<dyn Expire>, Instant)> {
     loop {
         let Reverse((at, key)) = *shard.heap.peek()?;
         let slot = &shard.slots[key.slot as usize];
@@ -149,14 +156,14 @@ fn next_due(shard: &mut Shard, now: Instant) -> Option<Arc<dyn Expire>> {
         }
         let owner = slot.owner.clone().filter(|_| current);
         shard.heap.pop();
-        if owner.is_some() {
-            return owner;
+        if let Some(owner) = owner {
+            return Some((owner, at));
         }
     }
 }
 
 /// The deadline of one connection.
-pub struct Alarm {
+pub(super) struct Alarm {
     deadline: AtomicU64,
     /// When the heap has it looked at next.
     scheduled: AtomicU64,
@@ -228,8 +235,13 @@ impl Alarm {
 }
 
 impl Expire for Alarm {
-    fn expire(&self, now: Instant) {
-        self.scheduled.store(NEVER, Ordering::SeqCst);
+    fn expire(&self, at: Instant, now: Instant) {
+        let current = self
+            .scheduled
+            .compare_exchange(at.as_micros(), NEVER, Ordering::SeqCst, Ordering::SeqCst);
+        if current.is_err() {
+            return;
+        }
         let deadline = self.deadline.load(Ordering::SeqCst);
         if deadline <= now.as_micros() {
             self.deadline.store(NEVER, Ordering::SeqCst);
@@ -298,6 +310,18 @@ mod tests {
         second.0.set(Some(at(50)), Waker::noop());
         assert_eq!(woken.0.load(Ordering::SeqCst), 1);
         assert_eq!(timers.poll_timeout(&sleeper), Some(at(50)));
+    }
+
+    #[test]
+    fn entries_that_were_replaced_do_not_multiply() {
+        let timers = Arc::new(Timers::new(1));
+        let alarm = Alarm::register(&timers, 0);
+        for round in 0..1000 {
+            alarm.0.set(Some(at(round * 10 + 100)), Waker::noop());
+            alarm.0.set(Some(at(round * 10 + 15)), Waker::noop());
+            timers.handle_timeout(at(round * 10 + 10));
+        }
+        assert!(timers.len() < 20, "{} entries", timers.len());
     }
 
     #[test]

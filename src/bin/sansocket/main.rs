@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 
 /// Engine.IO for the command line.
 #[derive(Parser)]
-#[command(version, about, max_term_width = 100)]
+#[command(version, about = "Engine.IO for the command line", max_term_width = 100)]
 struct Program {
     #[command(subcommand)]
     command: Command,
@@ -34,17 +34,21 @@ fn main() -> ExitCode {
 
 /// Help goes to stdout and is fine. A mistake is one line on stderr, and exit status 2.
 fn usage(error: &clap::Error) -> ExitCode {
+    use std::io::Write;
+
     if !error.use_stderr() {
-        print!("{error}");
+        // Whoever has closed the pipe has read enough.
+        let _read_enough = write!(std::io::stdout(), "{error}");
         return ExitCode::SUCCESS;
     }
     let text = error.to_string();
-    let line = text.lines().next().unwrap_or_default();
-    if line.starts_with("error:") {
-        eprintln!("sansocket: {} (see --help)", line.trim_start_matches("error:").trim());
-    } else {
+    // The first paragraph says what is wrong, and which values are possible.
+    let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+    let line = lines.collect::<Vec<_>>().join(" ");
+    match line.strip_prefix("error:") {
+        Some(line) => eprintln!("sansocket: {} (see --help)", line.trim()),
         // No subcommand at all: clap has written the help.
-        eprintln!("sansocket: say what to do, for instance `sansocket serve` (see --help)");
+        None => eprintln!("sansocket: say what to do, for instance `sansocket serve` (see --help)"),
     }
     ExitCode::from(2)
 }

@@ -20,6 +20,10 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 const RESTART_GRACE: Duration = Duration::from_millis(20);
 
 #[derive(Args)]
+#[command(after_help = "\
+A DURATION is written 300ms, 25s or 2m; a SIZE 1000000, 64kB or 1MB (powers of ten).
+Logs go to stderr, as RUST_LOG says (RUST_LOG=debug). Ctrl-C and SIGTERM close every session in order.
+Exit status: 0 after such an end, 1 where the address can not be used, 2 for wrong usage.")]
 pub struct Arguments {
     /// What to serve; without it, the echo server with a page at `/` to try it on
     #[arg(long)]
@@ -37,16 +41,16 @@ pub struct Arguments {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// How often a ping is sent
-    #[arg(long, value_parser = arguments::duration, default_value = "25s")]
+    #[arg(long, value_parser = arguments::duration, value_name = "DURATION", default_value = "25s")]
     ping_interval: Duration,
     /// How long to wait for a pong
-    #[arg(long, value_parser = arguments::duration, default_value = "20s")]
+    #[arg(long, value_parser = arguments::duration, value_name = "DURATION", default_value = "20s")]
     ping_timeout: Duration,
     /// How long a WebSocket may take to prove itself and upgrade
-    #[arg(long, value_parser = arguments::duration, default_value = "10s")]
+    #[arg(long, value_parser = arguments::duration, value_name = "DURATION", default_value = "10s")]
     upgrade_timeout: Duration,
     /// The largest message that is taken, in bytes
-    #[arg(long, value_parser = arguments::size, default_value = "1000000")]
+    #[arg(long, value_parser = arguments::size, value_name = "SIZE", default_value = "1000000")]
     max_payload: usize,
     /// The transports that a session may be opened on
     #[arg(long, value_parser = transport, value_delimiter = ',', default_value = "polling,websocket")]
@@ -115,12 +119,12 @@ pub fn run(arguments: Arguments) -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let status = match error {
-                sansocket::Error::Unusable { .. } => 2,
-                _ => 1,
-            };
+            if matches!(error, sansocket::Error::Unusable { .. }) {
+                eprintln!("sansocket: {error}");
+                return ExitCode::from(2);
+            }
             eprintln!("sansocket: {}: {error}", arguments.addr);
-            ExitCode::from(status)
+            ExitCode::from(1)
         }
     }
 }
