@@ -152,6 +152,8 @@ impl<R: Runtime> ConnectionTask<R> {
             return Turn::Idle;
         }
         self.run_app(cx);
+        // The application may have taken its time.
+        let now = self.shared.hub.now();
         self.run_fallback(now, cx, scratch);
         let wrote = match self.write(now, cx, scratch) {
             Ok(wrote) => wrote,
@@ -225,9 +227,13 @@ impl<R: Runtime> ConnectionTask<R> {
             return Ok(false);
         }
         let out = &mut scratch.output;
-        self.connection.poll_transmit(now, out);
-        let any = !out.is_empty();
-        if any {
+        let mut any = false;
+        loop {
+            self.connection.poll_transmit(now, out);
+            if out.is_empty() {
+                break;
+            }
+            any = true;
             let written = write(&mut self.stream, out, cx)?;
             if written == out.len() {
                 self.connection.handle_written();
@@ -236,6 +242,10 @@ impl<R: Runtime> ConnectionTask<R> {
                 self.connection.handle_stuck(now, true);
             }
             out.clear();
+            // Requests that were sent before the answer to the one in front of them come now.
+            if !self.stuck.is_empty() || !self.connection.has_backlog() {
+                break;
+            }
         }
         if self.connection.wants_end() && self.stuck.is_empty() && !self.ended {
             match self.stream.poll_close(cx) {

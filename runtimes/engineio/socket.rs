@@ -126,8 +126,9 @@ impl<D> Sender<D> {
     /// `Ok` means queued: it will be sent in order and at most once. [`closed`](Self::closed) counts what did not arrive,
     /// or may not have. A future that is dropped before it is ready has sent nothing.
     ///
-    /// Text with the character U+001E in it arrives in pieces over polling, where the protocol separates packets by that
-    /// character and knows no escape. Send such text as binary. (JSON never holds it: it writes `\u001e`.)
+    /// Over polling, the protocol separates packets by the character U+001E and knows no escape for it: text with that
+    /// character in it arrives in pieces, and what stands behind it is taken for packets of the server's own. So never
+    /// pass on such text from one client to another; send it as binary. (JSON never holds it: it writes `\u001e`.)
     ///
     /// # Errors
     /// Gives the message back: see [`SendError`].

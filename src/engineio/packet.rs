@@ -49,6 +49,14 @@ impl Data {
         }
     }
 
+    /// A small part of a large body is copied: whoever keeps the message must not keep the body.
+    pub(crate) fn detached(self, whole: usize) -> Self {
+        match self {
+            Self::Text(text) if whole > 256 && text.len() < whole / 2 => Self::Text(Str::from(&text[..])),
+            other => other,
+        }
+    }
+
     /// The bytes: those of a binary message, or the text's UTF-8.
     pub fn as_bytes(&self) -> &[u8] {
         match self {
@@ -284,7 +292,7 @@ fn base64_len(bytes: usize) -> usize {
     bytes.div_ceil(3) * 4
 }
 
-fn decode_base64(text: &str) -> Result<Bytes, PacketError> {
+pub(crate) fn decode_base64(text: &str) -> Result<Bytes, PacketError> {
     match BASE64.decode(text) {
         Ok(bytes) => Ok(bytes.into()),
         Err(_) => Err(PacketError::InvalidBase64),

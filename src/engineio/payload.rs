@@ -28,6 +28,8 @@ pub const SEPARATOR: u8 = 0x1e;
 pub struct Packets {
     /// What is left; `None` once the last packet was handed out (an empty rest is one empty packet).
     rest: Option<Str>,
+    /// How long the whole body was.
+    length: usize,
 }
 
 impl Packets {
@@ -37,7 +39,10 @@ impl Packets {
     /// [`PacketError::NotUtf8`]. What each packet is, is found out later.
     pub fn new(body: Bytes) -> Result<Self, PacketError> {
         match Str::try_from(body) {
-            Ok(text) => Ok(Self { rest: Some(text) }),
+            Ok(text) => Ok(Self {
+                length: text.len(),
+                rest: Some(text),
+            }),
             Err(_) => Err(PacketError::NotUtf8),
         }
     }
@@ -60,6 +65,30 @@ impl Packets {
                 }
                 Ok((packet_type, piece))
             })
+    }
+
+    /// The next message, up to a close packet: what a client puts behind one was never said. Everything else is passed
+    /// over undecoded.
+    pub(crate) fn next_message(&mut self) -> Option<Data> {
+        let rest = self.rest.take()?;
+        let mut text = &rest[..];
+        loop {
+            let (piece, behind) = match text.split_once(char::from(SEPARATOR)) {
+                Some((piece, behind)) => (piece, Some(behind)),
+                None => (text, None),
+            };
+            let message = match PacketType::of(piece) {
+                Ok(PacketType::Message) => Some(Data::Text(rest.slice_ref(&piece[1..]))),
+                Ok(PacketType::Base64) => packet::decode_base64(&piece[1..]).ok().map(Data::Binary),
+                Ok(PacketType::Close) => return None,
+                _ => None,
+            };
+            if let Some(message) = message {
+                self.rest = behind.map(|behind| rest.slice_ref(behind));
+                return Some(message.detached(self.length));
+            }
+            text = behind?;
+        }
     }
 
     fn take_piece(&mut self) -> Option<Str> {

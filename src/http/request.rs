@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::SocketAddr;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use super::{Headers, RequestView};
 /// An HTTP request, as the client sent it.
 ///
 /// It is made only where somebody wants it: for a connect handler, and for a path that is not the endpoint's.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     method: String,
     path: String,
@@ -96,6 +97,17 @@ impl Request {
             query: &self.query,
             headers: self,
         }
+    }
+}
+
+/// Shows method and path. Headers and query hold what belongs into no log: cookies, passwords, session ids.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
     }
 }
 

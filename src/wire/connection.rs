@@ -1,5 +1,8 @@
 //! One TCP connection of a server: HTTP requests one after another, or a WebSocket.
 
+#[cfg(test)]
+mod tests;
+
 use core::mem;
 use core::net::SocketAddr;
 use core::task::Waker;
@@ -14,6 +17,7 @@ use super::http1::{BodyReader, Framing, Head, HttpError, ResponseWriter, read_he
 use super::hub::{Cell, Hub};
 use super::timers::AlarmGuard;
 use super::ws::{self, Frame, FrameError, HandshakeError, WebSocket};
+use crate::engineio::state::Phase;
 use crate::engineio::{Answer, Carrier, ErrorCode, Input, ReqId, Session, Transmit, Transport};
 use crate::http::{CorsAnswer, Request, RequestView, Response, Route, SessionRequest};
 use crate::time::Instant;
@@ -207,6 +211,18 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             return;
         }
         self.deadline = None;
+        if self.write_deadline.is_some() {
+            // The peer still takes our last words. Patience with that is another's.
+            let again = match self.state {
+                State::Draining | State::WebSocket { .. } => Some(self.hub.limits.linger_timeout),
+                State::Head { begun: false } => Some(self.hub.limits.idle_timeout),
+                _ => None,
+            };
+            if let Some(again) = again {
+                self.deadline = Some(now + again);
+                return;
+            }
+        }
         match &mut self.state {
             State::Head { begun: true } | State::Body { .. } => {
                 ResponseWriter::new(out, 408).body(b"", false, false);
@@ -225,7 +241,8 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
     /// The server is being shut down: a connection without a request ends, the others after theirs.
     pub fn handle_shutdown(&mut self, now: Instant) {
         match &mut self.state {
-            State::Head { begun: false } => self.finish(),
+            State::Head { begun: false } if self.write_deadline.is_none() => self.finish(),
+            State::Head { begun: false } => self.drain(now),
             State::Body { exchange, .. }
             | State::Waiting { exchange, .. }
             | State::Opening { exchange, .. }
@@ -249,7 +266,15 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         for (name, value) in response.headers() {
             writer.header(name, value);
         }
-        writer.body(response.bytes(), exchange.keep_alive, exchange.head_only);
+        if matches!(response.status(), 204 | 304) {
+            // By their status these have no body (RFC 9110, section 6.4.1).
+            if !exchange.keep_alive {
+                writer.header("Connection", "close");
+            }
+            writer.no_body();
+        } else {
+            writer.body(response.bytes(), exchange.keep_alive, exchange.head_only);
+        }
         self.answered(now, exchange.keep_alive);
         self.resume(now, out);
     }
@@ -259,11 +284,16 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
     /// Appends what is to be written; some 16 KiB at a time, so ask again when it is out.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>) {
         while out.len() < TURN {
+            let backlog = self.has_backlog();
             match &mut self.state {
                 State::Waiting { cell, req, exchange } => {
-                    let transmit = cell.with(|session| session.poll_transmit(now, Carrier::Request(*req)));
-                    let Some(Transmit::Response { req, answer }) = transmit else {
-                        return;
+                    let req = *req;
+                    let transmit = cell.with(|session| session.poll_transmit(now, Carrier::Request(req)));
+                    let answer = match transmit {
+                        Some(Transmit::Response { answer, .. }) => answer,
+                        // It is over, and has waited for this connection as long as it does.
+                        _ if cell.look(Session::is_finished) => Answer::Error(ErrorCode::SessionUnknown),
+                        _ => return,
                     };
                     let exchange = mem::take(exchange);
                     write_answer(&answer, &exchange, out);
@@ -273,6 +303,13 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                     self.answered(now, exchange.keep_alive);
                     self.resume(now, out);
                 }
+                State::Head { .. } if backlog => {
+                    let before = self.input.len();
+                    self.resume(now, out);
+                    if self.input.len() == before {
+                        return;
+                    }
+                }
                 State::Opening { .. } => {
                     if !self.open_websocket(now, out) {
                         return;
@@ -281,7 +318,14 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                 State::WebSocket { cell, socket } => {
                     let closing = cell.with(|session| write_frames(session, now, socket, out));
                     if closing {
-                        self.deadline = Some(now + self.hub.limits.linger_timeout);
+                        // What was queued may still be on its way where the session was closed in order.
+                        let in_order = cell.look(|session| session.phase() == Phase::Closing);
+                        let patience = if in_order {
+                            self.hub.config.close_timeout
+                        } else {
+                            self.hub.limits.linger_timeout
+                        };
+                        self.deadline = Some(now + patience);
                     }
                     return;
                 }
@@ -308,13 +352,20 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         [self.deadline, self.write_deadline].into_iter().flatten().min()
     }
 
+    /// Whether requests have been read which were not looked at so far, because a response before them was not written.
+    /// [`poll_transmit`](Self::poll_transmit) goes on with them. (The beginning of a head counts too.)
+    pub fn has_backlog(&self) -> bool {
+        matches!(self.state, State::Head { .. }) && !self.input.is_empty() && self.unwritten.is_empty()
+    }
+
     /// Whether to read, where `stuck` bytes of output could not be written so far.
     pub fn wants_input(&self, stuck: usize) -> bool {
         if stuck >= MAX_STUCK {
             return false;
         }
         match &self.state {
-            State::Head { .. } | State::Body { .. } | State::Draining => true,
+            State::Body { .. } | State::Draining => true,
+            State::Head { .. } => self.unwritten.is_empty() || self.input.len() < self.hub.limits.max_head,
             // One head at most is read ahead, which also shows the peer's end.
             State::Waiting { .. } | State::Opening { .. } | State::Fallback { .. } => {
                 self.input.len() < self.hub.limits.max_head
@@ -404,7 +455,8 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         loop {
             match &mut self.state {
                 State::Head { begun } => {
-                    if rest.is_empty() {
+                    // Not before the response to the last request is out: the next one would confirm it.
+                    if rest.is_empty() || !self.unwritten.is_empty() {
                         break;
                     }
                     if !mem::replace(begun, true) {
@@ -460,6 +512,10 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         let route = self.hub.endpoint.route(&view);
         if view.wants_websocket() && !head.version_1_1 && route != Route::NotOurs {
             // HTTP/1.0 knows no upgrade (RFC 9110, section 7.8).
+            return self.refuse_websocket(now, ErrorCode::BadRequest, &exchange, out);
+        }
+        if view.wants_websocket() && head.framing != Framing::Empty && route != Route::NotOurs {
+            // Is what follows a body, or frames? Nobody shall have to ask.
             return self.refuse_websocket(now, ErrorCode::BadRequest, &exchange, out);
         }
         match route {
@@ -560,18 +616,18 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
     fn read_body(&mut self, now: Instant, head: &Head<'_>, then: Then<E>, exchange: Exchange, out: &mut Vec<u8>) {
         match BodyReader::new(head.framing, self.hub.config.max_payload) {
             Ok(reader) => {
-                if head.expects_continue && head.framing != Framing::Empty {
+                let unwanted = matches!(then, Then::Refuse(_));
+                if head.expects_continue && head.framing != Framing::Empty && !unwanted {
                     ResponseWriter::new(out, 100).no_body();
                 }
                 self.deadline = Some(now + self.hub.limits.body_timeout);
-                let unwanted = matches!(then, Then::Refuse(_));
                 self.state = State::Body {
                     reader: if unwanted { reader.discarding() } else { reader },
                     then: Box::new(then),
                     exchange,
                 };
             }
-            Err(error) => self.fail(now, error, out),
+            Err(error) => self.fail_with(now, error, exchange.origin.as_deref(), out),
         }
     }
 
@@ -608,8 +664,12 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             State::Body { exchange, .. } => exchange,
             _ => Exchange::default(),
         };
+        self.fail_with(now, error, exchange.origin.as_deref(), out);
+    }
+
+    fn fail_with(&mut self, now: Instant, error: HttpError, origin: Option<&str>, out: &mut Vec<u8>) {
         let mut writer = ResponseWriter::new(out, error.status());
-        write_cors(&mut writer, exchange.origin.as_deref());
+        write_cors(&mut writer, origin);
         writer.body(b"", false, false);
         self.drain(now);
     }

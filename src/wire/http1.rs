@@ -114,7 +114,11 @@ pub fn read_head<T>(
     // Nothing behind the limit, or behind a bare line feed, is looked at: what is wrong first decides, in whatever pieces
     // the bytes come.
     let bytes = &bytes[..bytes.len().min(max_head)];
-    let bare = bare_line_feed(bytes);
+    let head = bytes
+        .windows(4)
+        .position(|end| end == b"\r\n\r\n")
+        .map_or(bytes, |at| &bytes[..at + 4]);
+    let bare = bare_line_feed(head);
     let length = match request.parse(&bytes[..bare.unwrap_or(bytes.len())]) {
         Ok(Status::Complete(length)) => length,
         Ok(Status::Partial) if bare.is_some() => return Err(HttpError::Malformed),
@@ -193,7 +197,10 @@ fn framing(head: &Head<'_>) -> Result<Framing, HttpError> {
             }
             let digits = core::str::from_utf8(length).map_err(|_| HttpError::Malformed)?;
             // More digits than fit are a length that nobody takes.
-            Ok(Framing::Length(digits.parse().unwrap_or(u64::MAX)))
+            Ok(match digits.parse().unwrap_or(u64::MAX) {
+                0 => Framing::Empty,
+                length => Framing::Length(length),
+            })
         }
         (None, Some(encoding)) => {
             if encodings.next().is_some() || !head.version_1_1 {

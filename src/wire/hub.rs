@@ -581,9 +581,11 @@ mod tests {
 
     #[test]
     fn a_session_that_lives_long_costs_no_more_timers() {
-        let mut config = Config::default();
-        config.ping_interval = Duration::from_secs(10);
-        config.ping_timeout = Duration::from_secs(20);
+        let config = Config {
+            ping_interval: Duration::from_secs(10),
+            ping_timeout: Duration::from_secs(20),
+            ..Config::default()
+        };
         let (hub, micros) = hub(config);
         let cell = hub.open(hub.now(), Carrier::WebSocket, ());
         cell.with(|session| session.accept(Instant::from_micros(0)));
@@ -613,8 +615,10 @@ mod tests {
 
     #[test]
     fn whoever_gives_up_sending_leaves_nothing() {
-        let mut config = Config::default();
-        config.max_queue = 1000;
+        let config = Config {
+            max_queue: 1000,
+            ..Config::default()
+        };
         let (hub, _) = hub(config);
         let cell = hub.open(hub.now(), Carrier::WebSocket, ());
         let mut cx = Context::from_waker(Waker::noop());

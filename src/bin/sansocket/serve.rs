@@ -61,6 +61,9 @@ pub struct Arguments {
     /// Which web pages may use the server: `same-origin`, `*`, `none` (no check), or a list of origins
     #[arg(long, value_parser = cors, default_value = "same-origin", value_name = "ORIGINS")]
     cors: Cors,
+    /// Do not compress responses (nothing is compressed so far)
+    #[arg(long)]
+    no_compression: bool,
     /// Answer `GET /__stats` with counts, and `GET /__restart?down=MS` with a restart (for testing clients)
     #[arg(long)]
     stats: bool,
@@ -100,6 +103,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
     match arguments.runtime {
         Runtime::Tokio => {}
     }
+    // There is nothing to switch off: the flag is known so that scripts which give it go on working.
+    let _nothing_is_compressed = arguments.no_compression;
     let threads = match arguments.threads {
         Some(threads) => threads.into(),
         None => std::thread::available_parallelism().map_or(1, usize::from),

@@ -1,7 +1,8 @@
 //! Pings, pongs and the patience with them.
 //!
 //! The server of Engine.IO v4 pings, the client answers. A ping goes out every interval whether or not anything else
-//! is on its way: JavaScript's client re-arms its watchdog on pings alone. At most one is unanswered at a time.
+//! is on its way: JavaScript's client re-arms its watchdog on pings alone. At most one is unanswered at a time, but for
+//! the time in which we read nothing: pings go on then, and the pong to the first of them counts.
 
 use core::time::Duration;
 
@@ -22,12 +23,15 @@ enum State {
     Quiet { ping_at: Instant },
     /// A ping is due or on its way, and the pong with it.
     Awaiting {
+        /// When the last ping was due.
         since: Instant,
         give_up_at: Instant,
         /// Some other packet showed life already, which counts once.
         extended: bool,
-        /// How many messages had been handed to the transport when the ping was; `None` while it still waits.
+        /// How many messages had been handed to the transport when the first ping was; `None` while that still waits.
         handed: Option<u64>,
+        /// One more ping is due, though the first was not answered.
+        again: bool,
     },
 }
 
@@ -57,7 +61,10 @@ impl Heartbeat {
         match self.state {
             State::Off => None,
             State::Quiet { ping_at } => Some(ping_at),
-            State::Awaiting { give_up_at, .. } => (!suspended).then_some(give_up_at),
+            State::Awaiting { give_up_at, .. } if !suspended => Some(give_up_at),
+            State::Awaiting {
+                since, handed, again, ..
+            } => (handed.is_some() && !again).then_some(since + self.interval),
         }
     }
 
@@ -70,23 +77,47 @@ impl Heartbeat {
                     give_up_at: now + self.timeout,
                     extended: false,
                     handed: None,
+                    again: false,
                 };
                 false
             }
-            State::Awaiting { give_up_at, .. } => !suspended && give_up_at <= now,
-            _ => false,
+            State::Awaiting { give_up_at, .. } if !suspended => give_up_at <= now,
+            _ => {
+                self.ping_again(now);
+                false
+            }
+        }
+    }
+
+    /// Patience is suspended, the client's is not: it wants to see pings.
+    fn ping_again(&mut self, now: Instant) {
+        match &mut self.state {
+            State::Awaiting {
+                since,
+                handed: Some(_),
+                again,
+                ..
+            } if !*again && *since + self.interval <= now => {
+                *since = now;
+                *again = true;
+            }
+            _ => {}
         }
     }
 
     /// Whether a ping waits to be handed to a transport.
     pub(super) fn wants_ping(&self) -> bool {
-        matches!(self.state, State::Awaiting { handed: None, .. })
+        matches!(
+            self.state,
+            State::Awaiting { handed: None, .. } | State::Awaiting { again: true, .. }
+        )
     }
 
     /// The ping goes out now, behind this many messages.
     pub(super) fn ping_handed(&mut self, behind: u64) {
-        if let State::Awaiting { handed, .. } = &mut self.state {
-            *handed = Some(behind);
+        if let State::Awaiting { handed, again, .. } = &mut self.state {
+            handed.get_or_insert(behind);
+            *again = false;
         }
     }
 

@@ -5,8 +5,8 @@
 
 use alloc::collections::VecDeque;
 
+use super::super::Data;
 use super::super::payload::Packets;
-use super::super::{Data, Packet, PacketError};
 
 /// What a message costs beside its bytes: its place in the queue and the allocation's own book-keeping.
 const MESSAGE_OVERHEAD: usize = 64;
@@ -50,19 +50,11 @@ impl Inbox {
             match self.entries.front_mut()? {
                 Entry::Body(packets) => {
                     let before = packets.remaining();
-                    let packet = packets.next();
+                    let message = packets.next_message();
                     self.cost -= before - packets.remaining();
-                    match packet {
-                        Some(Ok(Packet::Message(data))) => return Some(data),
-                        // A close packet: what a client put behind it was never said.
-                        Some(Ok(Packet::Close)) | None => self.drop_front(),
-                        // Pongs had their effect on arrival, the others have none.
-                        // (An open packet from a client is not even read: it may hold anything.)
-                        Some(Ok(_) | Err(PacketError::InvalidHandshake)) => {}
-                        Some(Err(error)) => {
-                            debug_assert!(false, "the body was looked through: {error}");
-                            self.drop_front();
-                        }
+                    match message {
+                        Some(data) => return Some(data),
+                        None => self.drop_front(),
                     }
                 }
                 Entry::Message(_) => {

@@ -9,8 +9,8 @@ mod tests;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::mem;
 use core::time::Duration;
+use core::{fmt, mem};
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -41,6 +41,7 @@ pub enum Carrier {
 
 /// Something happened.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Input {
     /// A GET for this session: the client waits for packets.
     Get(ReqId),
@@ -66,6 +67,7 @@ pub enum Input {
 
 /// Something is to be done by whoever carries packets.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Transmit {
     /// Answer the request.
     Response {
@@ -84,7 +86,8 @@ pub enum Transmit {
 }
 
 /// The answer to an HTTP request of a session.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Answer {
     /// 200, with packets (`text/plain; charset=UTF-8`): the answer to a GET.
     Payload(Bytes),
@@ -96,8 +99,21 @@ pub enum Answer {
     Error(ErrorCode),
 }
 
+/// Says how much is in a payload, and not what: the first one holds the session's id.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Payload(body) => write!(f, "Payload({} bytes)", body.len()),
+            Self::Received => f.write_str("Received"),
+            Self::Refused(refusal) => f.debug_tuple("Refused").field(refusal).finish(),
+            Self::Error(code) => f.debug_tuple("Error").field(code).finish(),
+        }
+    }
+}
+
 /// Something the application should know.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Event {
     /// The client sent this.
     Message(Data),
@@ -196,7 +212,8 @@ enum Stall {
 ///   [`abort`](Self::abort), [`discard_input`](Self::discard_input): the application's commands.
 /// - getters.
 ///
-/// The order of calls between two of these never changes what anything means. Time must not run backwards.
+/// The order of calls between two of these never changes what anything means. Time must not run backwards, but for the
+/// small steps between clocks that several threads have read.
 ///
 /// # What is promised
 /// Messages arrive in order and at most once. [`Closed`] counts those that did not, or may not have.
@@ -449,8 +466,7 @@ impl Session {
             Carrier::WebSocket => {
                 self.link == Link::Ending
                     || (self.link == Link::Attached
-                        && (self.wants_probe_pong
-                            || (self.path == Path::WebSocket && (self.refusal.is_some() || self.has_payload()))))
+                        && (self.wants_probe_pong || (self.path == Path::WebSocket && (self.has_payload()))))
             }
         }
     }
@@ -596,9 +612,9 @@ impl Session {
             return refused;
         }
         if let Some(first) = self.post.take() {
-            for req in [first, req] {
-                self.answers.push((req, Answer::Error(ErrorCode::BadRequest)));
-            }
+            // What was in the first has been taken.
+            self.answers.push((first, Answer::Received));
+            self.answers.push((req, Answer::Error(ErrorCode::BadRequest)));
             self.end(now, CloseReason::TransportError);
             return Err(Violation::Overlap);
         }
@@ -804,24 +820,28 @@ impl Session {
     }
 
     fn handle_packet(&mut self, now: Instant, text: Str) -> Result<(), Violation> {
-        let result = match Packet::decode(text) {
-            Ok(Packet::Message(data)) => {
-                self.handle_sign_of_life(now, false);
-                self.inbox.push_message(data);
-                Ok(())
-            }
-            Ok(Packet::Pong(_)) => {
+        let result = match PacketType::of(&text) {
+            Ok(PacketType::Message | PacketType::Base64) => match Packet::decode(text) {
+                Ok(Packet::Message(data)) => {
+                    self.handle_sign_of_life(now, false);
+                    self.inbox.push_message(data);
+                    Ok(())
+                }
+                Ok(_) => unreachable!("its type says that it is a message"),
+                Err(error) => Err(error.into()),
+            },
+            Ok(PacketType::Pong) => {
                 self.handle_sign_of_life(now, true);
                 Ok(())
             }
-            Ok(Packet::Close) => {
+            Ok(PacketType::Close) => {
                 self.end(now, CloseReason::ClientDisconnect);
                 Ok(())
             }
-            // Meaningless at this point; the reference ignores them too.
-            Ok(Packet::Open(_) | Packet::Upgrade | Packet::Noop) | Err(PacketError::InvalidHandshake) => Ok(()),
-            Ok(Packet::Ping(_)) => Err(Violation::UnexpectedPacket),
-            Err(error) => Err(Violation::Packet(error)),
+            // Meaningless at this point, and not looked into; the reference ignores them too.
+            Ok(PacketType::Open | PacketType::Upgrade | PacketType::Noop) => Ok(()),
+            Ok(PacketType::Ping) => Err(Violation::UnexpectedPacket),
+            Err(error) => Err(error.into()),
         };
         if let Err(violation) = result {
             self.end(now, reason_of(violation));
@@ -853,7 +873,8 @@ impl Session {
             if self.link == Link::Attached {
                 self.link = Link::Ending;
             }
-            self.heartbeat.resume(now);
+            // A ping may have had to wait. It counts once: a client must not live on probes that fail.
+            self.heartbeat.sign_of_life(now);
         }
     }
 

@@ -362,7 +362,8 @@ fn two_posts_at_a_time_end_the_session() {
     scene.get(1);
     scene.post(2, "4a").unwrap();
     assert_eq!(scene.post(3, "4b"), Err(Violation::Overlap));
-    assert_eq!((scene.answer(2), scene.answer(3)), (bad_request(), bad_request()));
+    let taken = Some(Answer::Received);
+    assert_eq!((scene.answer(2), scene.answer(3)), (taken, bad_request()));
     assert_eq!(scene.payload(1), "1");
     assert_eq!(scene.events(), [message("a"), closed(TransportError, 0, 0)]);
     scene.assert_finished();
@@ -1269,6 +1270,62 @@ fn times_without_end_do_not_overflow() {
     scene.frame(&format!("4{}", "a".repeat(400))).unwrap();
     scene.wait(100_000_000);
     assert_eq!(scene.session.closed(), None);
+}
+
+#[test]
+fn probes_that_fail_do_not_keep_a_silent_client_alive() {
+    let mut scene = polling();
+    scene.wait(1000);
+    for _ in 0..20 {
+        if scene.input(Input::WsOpen).is_ok() {
+            scene.wait(100);
+            scene.input(Input::WsClosed).unwrap();
+        }
+    }
+    assert_eq!(scene.session.closed().map(|closed| closed.reason), Some(PingTimeout));
+}
+
+#[test]
+fn pings_go_on_while_the_application_stalls_and_the_first_pong_counts() {
+    let mut settings = config();
+    settings.stall_timeout = Some(millis(60_000));
+    let mut scene = websocket_with(settings);
+    scene.send("a");
+    scene.frame(&format!("4{}", "x".repeat(400))).unwrap();
+    assert!(!scene.session.wants_input());
+    scene.wait(1000);
+    assert_eq!(scene.frames(), ["2", "4a"]);
+    for _ in 0..3 {
+        scene.send("b");
+        scene.wait(1000);
+        assert_eq!(scene.frames(), ["2", "4b"]);
+    }
+    // Four pongs were stuck behind what was not read. The first is for the first ping, which stood before all messages.
+    assert_eq!(scene.events().len(), 1);
+    for _ in 0..4 {
+        scene.frame("3").unwrap();
+    }
+    scene.session.abort(scene.now);
+    assert_eq!(scene.events(), [closed(ServerDisconnect, 4, 0)]);
+}
+
+#[test]
+fn a_small_message_does_not_keep_the_body_that_it_came_in() {
+    let mut scene = polling();
+    let body = format!("4a\x1e{}", "6\x1e".repeat(10_000) + "4b");
+    scene.post(1, &body).unwrap();
+    for text in ["a", "b"] {
+        let Some(Event::Message(Data::Text(message))) = scene.session.poll_event() else {
+            panic!("there is a message");
+        };
+        assert_eq!(message, text);
+        assert!(
+            message
+                .into_bytes()
+                .try_into_mut()
+                .is_ok_and(|bytes| bytes.capacity() < 100)
+        );
+    }
 }
 
 // ---- whatever happens ----
