@@ -129,14 +129,11 @@ fn a_client_that_is_made_to_wait_is_not_taken_for_dead() {
         let mut websocket = WebSocket::open(&server);
         let sender = senders.recv_timeout(PATIENCE).expect("a sender");
         websocket.text("4held up");
-        // Its pongs are stuck behind that message, for five intervals.
-        websocket.assert_text("2");
-        websocket.text("3");
-        assert_eq!(
-            websocket.message_within(Duration::from_millis(500)),
-            None,
-            "one ping is enough"
-        );
+        // Its pongs are stuck behind that message. It is pinged all the same: clients count on pings.
+        for _ in 0..5 {
+            websocket.assert_text("2");
+            websocket.text("3");
+        }
         assert_eq!(sender.closed(), None);
         gate.open();
         let mut pings = 0;
@@ -176,8 +173,9 @@ fn a_handler_that_does_not_receive_has_its_time_and_no_more() {
                 let mut websocket = WebSocket::open(&server);
                 begun = Instant::now();
                 websocket.text("4held up");
-                websocket.assert_text("2");
-                assert!(matches!(websocket.message(), Message::Close(_)));
+                while let Message::Text(text) = websocket.message() {
+                    assert_eq!(text, "2");
+                }
                 held = websocket.connection;
             }
             assert!(begun.elapsed() >= Duration::from_millis(390), "{:?}", begun.elapsed());

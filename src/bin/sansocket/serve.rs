@@ -124,12 +124,16 @@ pub fn run(arguments: Arguments) -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            if matches!(error, sansocket::Error::Unusable { .. }) {
-                eprintln!("sansocket: {error}");
-                return ExitCode::from(2);
+            let (named, status) = match error {
+                sansocket::Error::Unusable { what: "address", .. } => (true, 2),
+                sansocket::Error::Unusable { .. } => (false, 2),
+                _ => (true, 1),
+            };
+            match named {
+                true => eprintln!("sansocket: {}: {error}", arguments.addr),
+                false => eprintln!("sansocket: {error}"),
             }
-            eprintln!("sansocket: {}: {error}", arguments.addr);
-            ExitCode::from(1)
+            ExitCode::from(status)
         }
     }
 }
