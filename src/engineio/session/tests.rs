@@ -10,7 +10,10 @@ use alloc::vec::Vec;
 use alloc::{format, vec};
 use core::time::Duration;
 
+use bytes::Bytes;
+
 use super::*;
+use crate::engineio::{ErrorCode, PacketError};
 use CloseReason::{
     ClientDisconnect, ParseError, PingTimeout, ServerDisconnect, Stalled, TransportClose, TransportError,
 };

@@ -1,0 +1,193 @@
+//! The session over HTTP requests: a GET that waits for packets, POSTs that bring some.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::mem;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::super::packet::PacketType;
+use super::super::payload::{Encoder, Packets};
+use super::super::state::{Path, Phase};
+use super::super::{CloseReason, ErrorCode, Handshake, Packet, Str, Transport};
+use super::{Answer, ReqId, Session, Violation, payload_of, reason_of};
+use crate::time::Instant;
+
+impl Session {
+    pub(super) fn handle_get(&mut self, now: Instant, req: ReqId) -> Result<(), Violation> {
+        if let Some(refused) = self.refuse_request(req) {
+            return refused;
+        }
+        if let Some(first) = self.get.take() {
+            self.answers.push((first, payload_of(Packet::Close)));
+            self.answers.push((req, Answer::Error(ErrorCode::BadRequest)));
+            self.end(now, CloseReason::TransportError);
+            return Err(Violation::Overlap);
+        }
+        // The client asks for more: what it was given before has arrived.
+        self.outbox.confirm_all();
+        if self.path == Path::Probed {
+            // A ping ends the poll as well as a noop does.
+            let last = if self.heartbeat.wants_ping() {
+                self.heartbeat.ping_handed(self.outbox.handed());
+                Packet::Ping(Str::new())
+            } else {
+                Packet::Noop
+            };
+            self.answers.push((req, payload_of(last)));
+        } else {
+            self.get = Some(req);
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_post(&mut self, now: Instant, req: ReqId, body: Bytes) -> Result<(), Violation> {
+        if let Some(refused) = self.refuse_request(req) {
+            return refused;
+        }
+        if let Some(first) = self.post.take() {
+            // What was in the first has been taken.
+            self.answers.push((first, Answer::Received));
+            self.answers.push((req, Answer::Error(ErrorCode::BadRequest)));
+            self.end(now, CloseReason::TransportError);
+            return Err(Violation::Overlap);
+        }
+        match self.take_body(now, body) {
+            Ok(()) if self.phase == Phase::Closed => {
+                self.answers.push((req, Answer::Received));
+                Ok(())
+            }
+            Ok(()) => {
+                self.post = Some(req);
+                Ok(())
+            }
+            Err(violation) => {
+                self.answers.push((req, Answer::Error(ErrorCode::BadRequest)));
+                self.end(now, reason_of(violation));
+                Err(violation)
+            }
+        }
+    }
+
+    /// A body is taken whole or refused whole: nothing has happened yet where this finds something wrong in it.
+    pub(super) fn take_body(&mut self, now: Instant, body: Bytes) -> Result<(), Violation> {
+        let packets = Packets::new(body)?;
+        let (mut messages, mut pong, mut close) = (false, false, false);
+        for piece in packets.pieces() {
+            match piece?.0 {
+                PacketType::Message | PacketType::Base64 => messages = true,
+                PacketType::Pong => pong = true,
+                // The server pings, not the client.
+                PacketType::Ping => return Err(Violation::UnexpectedPacket),
+                PacketType::Close => {
+                    close = true;
+                    // What stands behind it was never said.
+                    break;
+                }
+                // Meaningless from a client that polls; the reference ignores them too.
+                PacketType::Open | PacketType::Upgrade | PacketType::Noop => {}
+            }
+        }
+        self.handle_sign_of_life(now, pong);
+        if messages {
+            self.inbox.push_body(packets);
+        }
+        if close {
+            self.end(now, CloseReason::ClientDisconnect);
+        }
+        Ok(())
+    }
+
+    /// Answers a request that no session in this state can serve.
+    pub(super) fn refuse_request(&mut self, req: ReqId) -> Option<Result<(), Violation>> {
+        let code = match (self.phase, self.path) {
+            (Phase::Closed, _) => ErrorCode::SessionUnknown,
+            (Phase::Accepting, _) | (_, Path::WebSocket) => ErrorCode::BadRequest,
+            (Phase::Open | Phase::Closing, _) => return None,
+        };
+        self.answers.push((req, Answer::Error(code)));
+        Some(Err(Violation::UnexpectedRequest))
+    }
+
+    pub(super) fn handle_gone(&mut self, now: Instant, req: ReqId) -> Result<(), Violation> {
+        self.answers.retain(|answer| answer.0 != req);
+        if self.get == Some(req) {
+            self.get = None;
+            return self.handle_lost(now);
+        }
+        if self.post == Some(req) {
+            self.post = None;
+            return self.handle_lost(now);
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_lost(&mut self, now: Instant) -> Result<(), Violation> {
+        self.end(now, CloseReason::TransportError);
+        Ok(())
+    }
+
+    pub(super) fn has_payload(&self) -> bool {
+        self.phase != Phase::Accepting
+            && (self.wants_open
+                || self.heartbeat.wants_ping()
+                || !self.outbox.is_empty()
+                || self.phase == Phase::Closing)
+    }
+
+    pub(super) fn poll_answer(&mut self, now: Instant, req: ReqId) -> Option<Answer> {
+        if let Some(at) = self.answers.iter().position(|answer| answer.0 == req) {
+            return Some(self.answers.swap_remove(at).1);
+        }
+        if self.post == Some(req) && self.wants_input() {
+            self.post = None;
+            return Some(Answer::Received);
+        }
+        if self.get == Some(req) && self.has_payload() {
+            self.get = None;
+            return Some(self.next_payload(now));
+        }
+        None
+    }
+
+    pub(super) fn next_payload(&mut self, now: Instant) -> Answer {
+        let mut body = Vec::new();
+        let mut encoder = Encoder::new(&mut body);
+        if mem::take(&mut self.wants_open) {
+            encoder.push(&self.open_packet());
+        }
+        if self.heartbeat.wants_ping() {
+            encoder.push(&Packet::Ping(Str::new()));
+            self.heartbeat.ping_handed(self.outbox.handed());
+        }
+        let max_packets = self.config.max_packets_per_response.max(1);
+        let max_bytes = self.config.max_response;
+        while encoder.count() < max_packets && encoder.len() < max_bytes {
+            match self.outbox.hand_over() {
+                Some(data) => encoder.push_message(&data),
+                None => break,
+            }
+        }
+        let flushed = self.outbox.is_empty() && encoder.count() < max_packets;
+        if self.phase == Phase::Closing && flushed {
+            encoder.push(&Packet::Close);
+            self.end(now, CloseReason::ServerDisconnect);
+        }
+        Answer::Payload(body.into())
+    }
+
+    pub(super) fn open_packet(&self) -> Packet {
+        let mut upgrades = SmallVec::new();
+        if self.config.upgrades && self.path != Path::WebSocket {
+            upgrades.push(Transport::WebSocket);
+        }
+        Packet::Open(Box::new(Handshake {
+            sid: self.sid.clone(),
+            upgrades,
+            ping_interval: self.config.announced_interval(),
+            ping_timeout: self.config.ping_timeout,
+            max_payload: Some(self.config.max_payload),
+        }))
+    }
+}

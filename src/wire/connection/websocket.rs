@@ -1,0 +1,155 @@
+//! The WebSocket of a connection: granted or refused, and its frames.
+
+use std::sync::Arc;
+use std::vec::Vec;
+
+use super::requests::write_cors;
+use super::{Cell, Connection, Exchange, State, TURN};
+use crate::engineio::{Carrier, ErrorCode, Input, Session, Transmit};
+use crate::time::Instant;
+use crate::wire::http1::ResponseWriter;
+use crate::wire::ws::{self, Frame, FrameError, HandshakeError, WebSocket};
+
+impl<E: Default + Send + Sync + 'static> Connection<E> {
+    pub(super) fn refuse_websocket(&mut self, now: Instant, code: ErrorCode, exchange: &Exchange, out: &mut Vec<u8>) {
+        // Whoever wanted to go on as a WebSocket has no use for the connection.
+        let mut writer = ResponseWriter::new(out, 400);
+        writer.header("Content-Type", "application/json");
+        write_cors(&mut writer, exchange.origin.as_deref());
+        writer.body(code.body().as_bytes(), false, false);
+        self.drain(now);
+    }
+
+    pub(super) fn refuse_handshake(
+        &mut self,
+        now: Instant,
+        error: HandshakeError,
+        exchange: &Exchange,
+        out: &mut Vec<u8>,
+    ) {
+        match error {
+            HandshakeError::BadKey => self.refuse_websocket(now, ErrorCode::BadRequest, exchange, out),
+            HandshakeError::UnsupportedVersion => {
+                let mut writer = ResponseWriter::new(out, 426);
+                writer.header("Sec-WebSocket-Version", "13");
+                writer.body(b"", false, false);
+                self.drain(now);
+            }
+        }
+    }
+
+    pub(super) fn upgrade(
+        &mut self,
+        now: Instant,
+        cell: Arc<Cell<E>>,
+        handshake: &ws::Handshake,
+        exchange: Exchange,
+        out: &mut Vec<u8>,
+    ) {
+        let served = cell.with(|session| session.handle_input(now, Input::WsOpen));
+        if served.is_err() {
+            return self.refuse_websocket(now, ErrorCode::BadRequest, &exchange, out);
+        }
+        write_switching(handshake, exchange.origin.as_deref(), out);
+        self.wait(State::WebSocket {
+            cell,
+            socket: WebSocket::new(self.hub.config.max_payload),
+        });
+    }
+
+    /// Answers the request for a WebSocket as soon as the application has decided; whether it has.
+    pub(super) fn open_websocket(&mut self, now: Instant, out: &mut Vec<u8>) -> bool {
+        let State::Opening {
+            cell,
+            handshake,
+            exchange,
+        } = &mut self.state
+        else {
+            return false;
+        };
+        let Some(transmit) = cell.with(|session| session.poll_transmit(now, Carrier::WebSocket)) else {
+            return false;
+        };
+        let packet = match transmit {
+            Transmit::Packet(packet) => packet,
+            other => {
+                let (status, body) = match &other {
+                    Transmit::Refuse(refusal) => (refusal.status(), &refusal.body()[..]),
+                    // It was over before it began.
+                    _ => (503, ErrorCode::Forbidden.body().as_bytes()),
+                };
+                let mut writer = ResponseWriter::new(out, status);
+                writer.header("Content-Type", "application/json");
+                write_cors(&mut writer, exchange.origin.as_deref());
+                writer.body(body, false, false);
+                let _closed = cell.with(|session| session.handle_input(now, Input::WsClosed));
+                self.drain(now);
+                return true;
+            }
+        };
+        write_switching(handshake, exchange.origin.as_deref(), out);
+        let mut socket = WebSocket::new(self.hub.config.max_payload);
+        socket.write(&packet, out);
+        let cell = cell.clone();
+        self.state = State::WebSocket { cell, socket };
+        self.resume(now, out);
+        true
+    }
+
+    pub(super) fn read_frames(&mut self, now: Instant, bytes: &[u8], out: &mut Vec<u8>) {
+        let State::WebSocket { cell, socket } = &mut self.state else {
+            return;
+        };
+        let mut bytes = bytes;
+        let end = cell.with(|session| {
+            loop {
+                let input = match socket.read(&mut bytes, out) {
+                    Ok(Some(Frame::Text(text))) => Input::WsText(text),
+                    Ok(Some(Frame::Binary(bytes))) => Input::WsBinary(bytes),
+                    Ok(Some(Frame::Closed)) => {
+                        let _closed = session.handle_input(now, Input::WsClosed);
+                        return Some(Ok(()));
+                    }
+                    Ok(None) => return None,
+                    Err(error) => {
+                        let _closed = session.handle_input(now, Input::WsFailed);
+                        return Some(Err(error));
+                    }
+                };
+                // What it means for the session shows in what the session wants next.
+                let _violation = session.handle_input(now, input);
+            }
+        });
+        match end {
+            None => {}
+            // Both close frames are said: the server ends the TCP connection first (RFC 6455, section 7.1.1).
+            Some(Ok(()) | Err(FrameError(_))) => self.drain(now),
+        }
+    }
+}
+
+/// Writes what the session has for its WebSocket, a turn's worth; answers whether the last of it was a close frame.
+pub(super) fn write_frames(session: &mut Session, now: Instant, socket: &mut WebSocket, out: &mut Vec<u8>) -> bool {
+    while out.len() < TURN {
+        match session.poll_transmit(now, Carrier::WebSocket) {
+            Some(Transmit::Packet(packet)) => socket.write(&packet, out),
+            Some(_) => {
+                socket.close(1000, out);
+                return true;
+            }
+            None => break,
+        }
+    }
+    false
+}
+
+pub(super) fn write_switching(handshake: &ws::Handshake, origin: Option<&str>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
+    let mut writer = ResponseWriter::continue_head(out);
+    writer.header("Sec-WebSocket-Accept", handshake.accept());
+    if let Some(protocol) = handshake.protocol() {
+        writer.header("Sec-WebSocket-Protocol", protocol);
+    }
+    write_cors(&mut writer, origin);
+    writer.no_body();
+}
