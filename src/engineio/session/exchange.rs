@@ -27,7 +27,7 @@ pub enum Input {
     Get(ReqId),
     /// A POST for this session, with its whole body.
     Post(ReqId, Bytes),
-    /// The request's connection ended before its response was taken with [`Session::poll_transmit`].
+    /// The request's connection ended before its response was taken with [`Session::poll_transmit`](super::Session::poll_transmit).
     Gone(ReqId),
     /// The request's connection ended after its response was taken, before all of it was written. Say it of a
     /// [`Payload`](Answer::Payload) and of [`Received`](Answer::Received) only: errors may get lost.
@@ -99,7 +99,7 @@ pub enum Event {
     Message(Data),
     /// The session has moved from polling to its WebSocket.
     Upgraded,
-    /// After a [`send`](Session::send) that was refused for a full queue: there is room again.
+    /// After a [`send`](super::Session::send) that was refused for a full queue: there is room again.
     Writable,
     /// The session is over. Comes once, after everything else.
     Closed(Closed),
@@ -115,7 +115,7 @@ pub enum SendError {
     /// The session is closing or closed.
     #[error("the session is closed")]
     Closed(Data),
-    /// Larger than the whole queue may ever hold ([`Config::max_queue`]): trying again can not help.
+    /// Larger than the whole queue may ever hold ([`Config::max_queue`](super::super::Config::max_queue)): trying again can not help.
     #[error("the message is larger than the session's queue")]
     TooLarge(Data),
 }
