@@ -51,6 +51,11 @@ const BODIES: &[&[u8]] = &[
 // WebSocket or fails a response, 15 is a frame, 17 ends the WebSocket, 19 polls everything, 21 takes events, 24 waits
 // for the deadline, 26 is a pong, 27 upgrades.
 const SCRIPTS: &[&[u8]] = &[
+    // Found by fuzzing: a probe before the open packet was fetched.
+    &[
+        2, 4, 0, 0, 0, 0, 0, 0, 0, 236, 28, 192, 8, 14, 1, 15, 8, 233, 21, 168, 109, 109, 73, 73, 73, 73, 73, 73, 37,
+        73, 109, 73, 73, 73, 46, 210, 210, 210, 210, 210, 210, 35, 0, 8, 27, 93,
+    ],
     // Polling: messages both ways, a ping, its pong, the end by silence.
     &[
         0, 19, 0, 2, 3, 7, 0, 8, 3, 19, 0, 21, 0, 24, 0, 7, 0, 26, 0, 19, 0, 2, 1, 7, 0,

@@ -1276,6 +1276,13 @@ fn times_without_end_do_not_overflow() {
 }
 
 #[test]
+fn nobody_upgrades_before_the_open_packet_was_fetched() {
+    let mut scene = newborn(config(), Carrier::Request(ReqId(0)));
+    scene.session.accept(scene.now);
+    assert_eq!(scene.input(Input::WsOpen), Err(Violation::UnexpectedWebSocket));
+}
+
+#[test]
 fn probes_that_fail_do_not_keep_a_silent_client_alive() {
     let mut scene = polling();
     scene.wait(1000);

@@ -16,7 +16,9 @@ impl Session {
     }
 
     pub(super) fn handle_ws_open(&mut self, now: Instant) -> Result<(), Violation> {
-        let may = self.phase == Phase::Open && self.config.upgrades && self.link == Link::None;
+        // A client that was not given the open packet does not know the session's id.
+        let known = self.phase == Phase::Open && !self.wants_open;
+        let may = known && self.config.upgrades && self.link == Link::None;
         match self.path.next(PathCause::Open) {
             Some(path) if may => {
                 self.path = path;
