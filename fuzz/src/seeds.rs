@@ -51,6 +51,11 @@ const BODIES: &[&[u8]] = &[
 // WebSocket or fails a response, 15 is a frame, 17 ends the WebSocket, 19 polls everything, 21 takes events, 24 waits
 // for the deadline, 26 is a pong, 27 upgrades.
 const SCRIPTS: &[&[u8]] = &[
+    // Found by fuzzing: a pong between a ping's being decided and its being handed over.
+    &[
+        0, 19, 0, 24, 0, 19, 0, 17, 8, 14, 1, 5, 7, 0, 0, 15, 8, 19, 0, 33, 223, 236, 255, 255, 255, 255, 255, 110, 1,
+        15, 9,
+    ],
     // Found by fuzzing: a probe before the open packet was fetched.
     &[
         2, 4, 0, 0, 0, 0, 0, 0, 0, 236, 28, 192, 8, 14, 1, 15, 8, 233, 21, 168, 109, 109, 73, 73, 73, 73, 73, 73, 37,

@@ -28,14 +28,7 @@ impl Session {
         // The client asks for more: what it was given before has arrived.
         self.outbox.confirm_all();
         if self.path == Path::Probed {
-            // A ping ends the poll as well as a noop does.
-            let last = if self.heartbeat.wants_ping() {
-                self.heartbeat.ping_handed(self.outbox.handed());
-                Packet::Ping(Str::new())
-            } else {
-                Packet::Noop
-            };
-            self.answers.push((req, payload_of(last)));
+            self.answers.push((req, payload_of(Packet::Noop)));
         } else {
             self.get = Some(req);
         }
@@ -138,7 +131,8 @@ impl Session {
 
     pub(super) fn poll_answer(&mut self, now: Instant, req: ReqId) -> Option<Answer> {
         if let Some(at) = self.answers.iter().position(|answer| answer.0 == req) {
-            return Some(self.answers.swap_remove(at).1);
+            let answer = self.answers.swap_remove(at).1;
+            return Some(self.with_ping(answer));
         }
         if self.post == Some(req) && self.wants_input() {
             self.post = None;
@@ -149,6 +143,16 @@ impl Session {
             return Some(self.next_payload(now));
         }
         None
+    }
+
+    /// A ping ends a poll as well as a noop does, and nothing else can carry one while the WebSocket is tried.
+    fn with_ping(&mut self, answer: Answer) -> Answer {
+        let is_noop = matches!(&answer, Answer::Payload(body) if body[..] == *b"6");
+        if !is_noop || self.path != Path::Probed || !self.heartbeat.wants_ping() {
+            return answer;
+        }
+        self.heartbeat.ping_handed(self.outbox.handed());
+        payload_of(Packet::Ping(Str::new()))
     }
 
     pub(super) fn next_payload(&mut self, now: Instant) -> Answer {
