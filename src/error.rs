@@ -58,8 +58,8 @@ pub enum SendError {
     /// The session is closing or closed.
     #[error("the session is closed")]
     Closed(Data),
-    /// Larger than the session's queue may ever be.
-    #[error("the message is larger than the session's queue")]
+    /// Larger than the session's queue may ever be, or, on a client, than the server takes.
+    #[error("the message is larger than the session's queue, or than the server takes")]
     TooLarge(Data),
 }
 

@@ -6,15 +6,20 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// The client said so: a close packet.
+    /// The client ended the session: a close packet; on the client's side [`close`](super::client::Client::close) or
+    /// [`abort`](super::client::Client::abort).
     ClientDisconnect,
+    /// On the client's side: the session was not open in time.
+    ConnectTimeout,
     /// The peer sent what is not Engine.IO: an unknown packet type, text that is not UTF-8.
     ParseError,
-    /// No pong came in time.
+    /// No pong came in time; on the client's side, no ping.
     PingTimeout,
-    /// The application refused the connection, or never said whether it accepts it.
+    /// The server's application refused the connection, or never said whether it accepts it. On the client's side also:
+    /// somebody in between did, with an HTTP status.
     Refused,
-    /// This side ended the session: [`close`](super::Session::close) or [`abort`](super::Session::abort).
+    /// The server ended the session: [`close`](super::Session::close) or [`abort`](super::Session::abort); on the client's
+    /// side a close packet.
     ServerDisconnect,
     /// The application took no input for longer than [`Config::stall_timeout`](super::Config::stall_timeout).
     Stalled,
@@ -30,6 +35,7 @@ impl CloseReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ClientDisconnect => "client disconnect",
+            Self::ConnectTimeout => "connect timeout",
             Self::ParseError => "parse error",
             Self::PingTimeout => "ping timeout",
             Self::Refused => "refused",
@@ -57,7 +63,8 @@ pub struct Closed {
     /// How many messages were never handed to a transport: the peer has not got them.
     /// [`Session::take_unsent`](super::Session::take_unsent) gives them back.
     pub unsent: usize,
-    /// How many messages were handed to a transport, and nothing shows whether the peer got them. The next poll shows
-    /// that the previous response arrived, and a pong that everything before its ping did.
+    /// How many messages were handed to a transport, and nothing shows whether the peer got them. For a server, the next
+    /// poll shows that the previous response arrived, and a pong that everything before its ping did. For a client, the
+    /// answer to a POST shows that it arrived; on a WebSocket nothing shows anything, so all that went there are counted.
     pub in_doubt: usize,
 }

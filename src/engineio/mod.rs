@@ -1,14 +1,18 @@
-//! Engine.IO v4: packets, payloads, and one session of a server as a state machine.
+//! Engine.IO v4: packets, payloads, and both ends of a session as state machines.
 //!
 //! Nothing here does I/O, reads a clock or makes a random number; it is `no_std` with `alloc`.
 //!
 //! - [`Packet`] and [`payload`] are the codecs.
-//! - [`Session`] is the server's side of one client.
-//! - [`Config`] holds the limits and the times; [`CloseReason`] and [`Violation`] say what went wrong.
+//! - [`Session`] is the server's side of one client; [`Config`] holds its limits and times.
+//! - [`client::Client`] is the client's side, with a [`client::Config`] of its own.
+//! - [`CloseReason`] and [`Violation`] say what went wrong.
 
+pub mod client;
 mod close;
 mod config;
 mod handshake;
+mod inbox;
+mod outbox;
 mod packet;
 pub mod payload;
 mod refusal;

@@ -115,8 +115,9 @@ pub enum SendError {
     /// The session is closing or closed.
     #[error("the session is closed")]
     Closed(Data),
-    /// Larger than the whole queue may ever hold ([`Config::max_queue`](super::super::Config::max_queue)): trying again can not help.
-    #[error("the message is larger than the session's queue")]
+    /// Larger than the whole queue may ever hold ([`Config::max_queue`](super::super::Config::max_queue)), or, on a client,
+    /// than the server takes: trying again can not help.
+    #[error("the message is larger than the session's queue, or than the server takes")]
     TooLarge(Data),
 }
 
@@ -129,15 +130,15 @@ impl SendError {
     }
 }
 
-/// What the client did wrong. The session has already drawn the consequences; this is for logs and tests.
+/// What the peer did wrong. The machine has already drawn the consequences; this is for logs and tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Violation {
     /// What came is not a packet, or a body holds something that is none.
     #[error(transparent)]
     Packet(#[from] PacketError),
-    /// A packet that a client does not send, or not at this point.
-    #[error("a packet that a client does not send at this point")]
+    /// A packet that this peer does not send, or not at this point.
+    #[error("a packet that does not belong at this point")]
     UnexpectedPacket,
     /// A second GET while one waits, or a second POST while one is held.
     #[error("two requests of the same kind at a time")]

@@ -2,8 +2,6 @@
 
 mod exchange;
 mod heartbeat;
-mod inbox;
-mod outbox;
 mod polling;
 #[cfg(test)]
 mod tests;
@@ -17,14 +15,14 @@ use core::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::inbox::Inbox;
+use super::outbox::Outbox;
 use super::payload::Encoder;
 use super::state::{Path, PathCause, Phase, PhaseCause};
 use super::{CloseReason, Closed, Config, Data, Packet, Refusal, Sid, Transport};
 use crate::time::Instant;
 pub use exchange::{Answer, Carrier, Event, Input, ReqId, SendError, Transmit, Violation};
 use heartbeat::Heartbeat;
-use inbox::Inbox;
-use outbox::Outbox;
 
 /// What is known of the session's WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,7 @@
 
 use alloc::collections::VecDeque;
 
-use super::super::Data;
-use super::SendError;
+use super::{Data, SendError};
 
 /// What a message costs beside its bytes: its place in the queue and the allocation's own book-keeping.
 const MESSAGE_OVERHEAD: usize = 64;
@@ -46,6 +45,11 @@ impl Outbox {
         let data = self.take()?;
         self.handed += 1;
         Some(data)
+    }
+
+    /// The next message, left where it is.
+    pub(super) fn peek(&self) -> Option<&Data> {
+        self.messages.front()
     }
 
     /// The next message, for giving it back.

@@ -5,8 +5,8 @@
 
 use alloc::collections::VecDeque;
 
-use super::super::Data;
-use super::super::payload::Packets;
+use super::Data;
+use super::payload::Packets;
 
 /// What a message costs beside its bytes: its place in the queue and the allocation's own book-keeping.
 const MESSAGE_OVERHEAD: usize = 64;
