@@ -6,6 +6,7 @@
 //!
 //! The drivers in [`runtime`](crate::runtime) pump bytes into these, and so can a loop of your own.
 
+pub mod client;
 mod connection;
 pub mod http1;
 mod hub;
