@@ -1,0 +1,467 @@
+//! All that a client has between its machine and its byte streams.
+
+use std::boxed::Box;
+use std::io;
+use std::sync::Arc;
+use std::vec::Vec;
+
+use super::error::Refused;
+use super::http::{Done, HttpLane};
+use super::websocket::{Happening, WsLane, broke};
+use super::{ConnectError, Cookies, Options};
+use crate::engineio::client::{Client, Config, Event, Input, Request};
+use crate::engineio::state::Phase;
+use crate::engineio::{CloseReason, ReqId, Sid, Transport, Violation};
+use crate::time::Instant;
+use crate::wire::http1::{RequestWriter, Response};
+use crate::wire::ws::Frame;
+
+/// How much output is taken from the machine at once.
+const TURN: usize = 16 * 1024;
+
+/// One of the byte streams that a client may have at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StreamId {
+    /// Carries the GETs that wait.
+    Poll,
+    /// Carries the POSTs.
+    Push,
+    /// Carries the WebSocket.
+    WebSocket,
+}
+
+impl StreamId {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Poll, Self::Push, Self::WebSocket];
+}
+
+/// All that one session of a client has between its machine and its byte streams: requests on two keep-alive connections,
+/// and a WebSocket on a third.
+///
+/// Whoever drives it connects the streams that it [wants](Self::poll_connect) to the [peer](Options::peer), carries bytes
+/// both ways, and drops the streams that it [does not want](Self::wants_stream) any more.
+///
+/// The application's commands are those of the [`machine`](Self::machine); its events come out of
+/// [`poll_event`](Self::poll_event).
+#[derive(Debug)]
+pub struct Connection {
+    options: Arc<Options>,
+    machine: Client,
+    cookies: Cookies,
+    poll: HttpLane,
+    push: HttpLane,
+    websocket: WsLane,
+    /// What became of the first transport, while connecting; what ended the session, once it was open.
+    error: Option<ConnectError>,
+    upgrade_error: Option<ConnectError>,
+    opened: bool,
+}
+
+impl Connection {
+    /// A client that wants to connect.
+    pub fn new(options: Arc<Options>, config: Arc<Config>, now: Instant, cookies: Cookies) -> Self {
+        let max = config.max_payload;
+        Self {
+            options,
+            machine: Client::new(config, now),
+            cookies,
+            poll: HttpLane::new(max),
+            push: HttpLane::new(max),
+            websocket: WsLane::new(max),
+            error: None,
+            upgrade_error: None,
+            opened: false,
+        }
+    }
+
+    /// The machine, for the application's commands and for its getters. What becomes of it is found out by the next call of
+    /// one of the `poll_*` here.
+    pub fn machine(&mut self) -> &mut Client {
+        &mut self.machine
+    }
+
+    /// The machine, to look at.
+    pub fn look(&self) -> &Client {
+        &self.machine
+    }
+
+    /// The next thing that the application should know, as [`Client::poll_event`] has it.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.machine.poll_event()
+    }
+
+    /// Behind [`Event::Closed`]: what went wrong, where something did. While connecting, what became of the first transport.
+    pub fn take_error(&mut self) -> Option<ConnectError> {
+        let reason = self.machine.closed().map(|closed| closed.reason);
+        self.error.take().or(match reason {
+            Some(CloseReason::ConnectTimeout) => {
+                Some(ConnectError::Timeout("the session was not open in time"))
+            }
+            // Nothing has broken, and nobody has said anything: a POST was not answered.
+            Some(CloseReason::TransportError) => Some(ConnectError::Timeout("a request was not answered in time")),
+            _ => None,
+        })
+    }
+
+    /// Behind [`Event::UpgradeFailed`]: what went wrong.
+    pub fn take_upgrade_error(&mut self) -> ConnectError {
+        let late = ConnectError::Timeout("the WebSocket took too long to prove itself");
+        self.upgrade_error.take().unwrap_or(late)
+    }
+
+    /// The cookies, for the next session.
+    pub fn take_cookies(&mut self) -> Cookies {
+        core::mem::take(&mut self.cookies)
+    }
+
+    // ---- streams ----
+
+    /// Whether this stream is to be connected, anew if there is one already. Asks once.
+    pub fn poll_connect(&mut self, now: Instant, id: StreamId) -> bool {
+        self.pump(now);
+        match id {
+            StreamId::Poll => self.poll.poll_connect(),
+            StreamId::Push => self.push.poll_connect(),
+            StreamId::WebSocket => self.websocket.poll_connect(),
+        }
+    }
+
+    /// Whether this stream has a use. Drop it where it has none, once what it was given to write is written.
+    pub fn wants_stream(&self, id: StreamId) -> bool {
+        match id {
+            StreamId::Poll => self.poll.wants_stream(),
+            StreamId::Push => self.push.wants_stream(),
+            StreamId::WebSocket => self.websocket.wants_stream(),
+        }
+    }
+
+    /// Whether to read from this stream. Where not, leave the bytes in the kernel.
+    pub fn wants_input(&self, id: StreamId) -> bool {
+        match id {
+            StreamId::Poll | StreamId::Push => true,
+            StreamId::WebSocket => self.machine.wants_input(),
+        }
+    }
+
+    /// The stream is connected.
+    pub fn handle_connected(&mut self, now: Instant, id: StreamId) {
+        match id {
+            StreamId::Poll => self.poll.handle_connected(),
+            StreamId::Push => self.push.handle_connected(),
+            StreamId::WebSocket => {
+                let cookies = self.cookie_header();
+                let sid = self.machine.sid();
+                self.websocket.handle_connected(&self.options, sid, cookies.as_deref());
+            }
+        }
+        self.pump(now);
+    }
+
+    /// The stream could not be connected.
+    pub fn handle_connect_failed(&mut self, now: Instant, id: StreamId, error: io::Error) {
+        let mut error = ConnectError::io("cannot connect", error);
+        if self.options.is_proxied() {
+            error = ConnectError::Proxy(Box::new(error));
+        }
+        self.fail(now, id, error);
+    }
+
+    /// The stream broke.
+    pub fn handle_failure(&mut self, now: Instant, id: StreamId, error: io::Error) {
+        let error = match id {
+            StreamId::Poll | StreamId::Push => ConnectError::io("the connection broke", error),
+            StreamId::WebSocket => broke(error),
+        };
+        self.fail(now, id, error);
+    }
+
+    fn fail(&mut self, now: Instant, id: StreamId, error: ConnectError) {
+        match id {
+            StreamId::Poll => {
+                let done = self.poll.handle_failure(error);
+                self.finish(now, done);
+            }
+            StreamId::Push => {
+                let done = self.push.handle_failure(error);
+                self.finish(now, done);
+            }
+            StreamId::WebSocket => {
+                if let Some(happening) = self.websocket.handle_failure(error) {
+                    self.handle_happening(now, happening);
+                }
+            }
+        }
+        self.pump(now);
+    }
+
+    /// Bytes came on a stream.
+    pub fn handle_input(&mut self, now: Instant, id: StreamId, mut bytes: &[u8]) {
+        match id {
+            StreamId::Poll => {
+                let done = self.poll.handle_input(now, bytes);
+                self.finish(now, done);
+            }
+            StreamId::Push => {
+                let done = self.push.handle_input(now, bytes);
+                self.finish(now, done);
+            }
+            StreamId::WebSocket => {
+                while !bytes.is_empty() {
+                    let cookies = if self.websocket.is_open() { None } else { self.cookie_header() };
+                    let sid = self.machine.sid();
+                    match self.websocket.read(&mut bytes, &self.options, sid, cookies.as_deref()) {
+                        Some(happening) => self.handle_happening(now, happening),
+                        None => continue,
+                    }
+                }
+            }
+        }
+        self.pump(now);
+    }
+
+    /// The peer's sending on a stream has ended.
+    pub fn handle_end(&mut self, now: Instant, id: StreamId) {
+        match id {
+            StreamId::Poll => {
+                let done = self.poll.handle_end();
+                self.finish(now, done);
+            }
+            StreamId::Push => {
+                let done = self.push.handle_end();
+                self.finish(now, done);
+            }
+            StreamId::WebSocket => {
+                if let Some(happening) = self.websocket.handle_end(&self.options) {
+                    self.handle_happening(now, happening);
+                }
+            }
+        }
+        self.pump(now);
+    }
+
+    /// Appends what is to be written to a stream; about 16 KiB, or one message, at a time. Call it again once that is
+    /// written.
+    pub fn poll_transmit(&mut self, now: Instant, id: StreamId, out: &mut Vec<u8>) {
+        self.pump(now);
+        match id {
+            StreamId::Poll => self.poll.poll_transmit(out),
+            StreamId::Push => self.push.poll_transmit(out),
+            StreamId::WebSocket => {
+                while self.websocket.is_open() && self.websocket.output().len() < TURN {
+                    let Some(transmit) = self.machine.poll_transmit(now) else {
+                        break;
+                    };
+                    self.websocket.transmit(now, transmit);
+                }
+                out.append(self.websocket.output());
+                // The upgrade packet may have made room for requests, and a full queue.
+                self.pump(now);
+            }
+        }
+    }
+
+    // ---- time ----
+
+    /// When to call [`handle_timeout`](Self::handle_timeout); `None` once [it is finished](Self::is_finished). May be
+    /// another time after any other call.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let machine = self.machine.poll_timeout();
+        machine.into_iter().chain(self.websocket.poll_timeout()).min()
+    }
+
+    /// Does what is due at this time.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.websocket.handle_timeout(now) {
+            self.tell(now, Input::WsClosed);
+        }
+        self.machine.handle_timeout(now);
+        self.pump(now);
+    }
+
+    /// Whether the session is over, and nothing is left that could be written.
+    pub fn is_finished(&self) -> bool {
+        self.machine.is_finished()
+    }
+
+    // ---- what everything shares ----
+
+    /// Makes the requests that the machine wants.
+    fn pump(&mut self, now: Instant) {
+        if self.machine.phase() == Phase::Closed {
+            self.poll.cancel();
+            self.push.cancel();
+        }
+        if !self.websocket.is_open() {
+            while let Some(transmit) = self.machine.poll_transmit(now) {
+                if self.websocket.transmit(now, transmit) {
+                    self.tell(now, Input::WsClosed);
+                }
+            }
+        }
+        while let Some(request) = self.machine.poll_request(now) {
+            match request {
+                Request::Get(req) => {
+                    let bytes = self.request("GET", None);
+                    self.poll.begin(now, req, bytes);
+                }
+                Request::Post(req, body) => {
+                    let bytes = self.request("POST", Some(&body));
+                    self.push.begin(now, req, bytes);
+                }
+                Request::WebSocket => self.websocket.begin(),
+            }
+        }
+    }
+
+    fn cookie_header(&self) -> Option<std::string::String> {
+        self.cookies.header(&self.options.target, self.options.path())
+    }
+
+    /// A whole request over polling.
+    fn request(&self, method: &str, body: Option<&[u8]>) -> Vec<u8> {
+        let options = &self.options;
+        let mut bytes = Vec::with_capacity(512 + body.map_or(0, <[u8]>::len));
+        let mut target = options.request_target(Transport::Polling, self.machine.sid());
+        if options.is_proxied() {
+            // What a proxy is sent is a whole URL (RFC 9112, section 3.2.2).
+            target = std::format!("http://{}{target}", options.target.authority());
+        }
+        let mut request = RequestWriter::new(&mut bytes, method, &target);
+        let cookies = self.cookie_header();
+        write_headers(&mut request, options, cookies.as_deref());
+        if let Some(credentials) = options.proxy.as_ref().and_then(|proxy| proxy.credentials()) {
+            request.header("Proxy-Authorization", credentials);
+        }
+        request.header("Accept-Encoding", "gzip, deflate");
+        match body {
+            Some(body) => request.header("Content-Type", "text/plain; charset=UTF-8").body(body),
+            None => request.no_body(),
+        }
+        bytes
+    }
+
+    /// A request has come to its end.
+    fn finish(&mut self, now: Instant, done: Option<Done>) {
+        let Some(Done { req, result }) = done else { return };
+        let input = match result {
+            Ok(response) => self.answer(req, response),
+            Err(error) => {
+                self.note(error);
+                Input::Failed(req)
+            }
+        };
+        self.tell(now, input);
+    }
+
+    fn answer(&mut self, req: ReqId, response: Response) -> Input {
+        self.keep_cookies(&response);
+        if (200..300).contains(&response.status) {
+            return Input::Response(req, response.body);
+        }
+        let refused = ConnectError::Refused(Refused::new(&response));
+        // The only status that is the proxy's for certain.
+        let by_proxy = response.status == 407 && self.options.is_proxied();
+        self.note(if by_proxy {
+            ConnectError::Proxy(Box::new(refused))
+        } else {
+            refused
+        });
+        Input::Refused(req)
+    }
+
+    fn keep_cookies(&mut self, response: &Response) {
+        for cookie in response.all("set-cookie") {
+            self.cookies.store(&self.options.target, self.options.path(), cookie);
+        }
+    }
+
+    fn handle_happening(&mut self, now: Instant, happening: Happening) {
+        match happening {
+            Happening::Answer(response) => {
+                self.keep_cookies(&response);
+                self.tell(now, Input::WsOpen);
+            }
+            Happening::Frame(Frame::Text(text)) => self.tell(now, Input::WsText(text)),
+            Happening::Frame(Frame::Binary(bytes)) => self.tell(now, Input::WsBinary(bytes)),
+            // The lane has made something else of it.
+            Happening::Frame(Frame::Closed) => {}
+            Happening::Refused(error) => {
+                self.note_websocket(error);
+                self.tell(now, Input::WsRefused);
+            }
+            Happening::Closed(code) => {
+                // The end of an open session is not an error.
+                if self.is_upgrading() || !self.opened {
+                    self.note_websocket(ConnectError::WebSocketClosed(code));
+                }
+                self.tell(now, Input::WsClosed);
+            }
+            Happening::Failed(error) => {
+                self.note_websocket(error);
+                self.tell(now, Input::WsFailed);
+            }
+        }
+    }
+
+    fn is_upgrading(&self) -> bool {
+        self.opened && self.machine.transport() == Transport::Polling
+    }
+
+    fn note(&mut self, error: ConnectError) {
+        self.error.get_or_insert(error);
+    }
+
+    fn note_websocket(&mut self, error: ConnectError) {
+        if self.is_upgrading() {
+            self.upgrade_error = Some(error);
+        } else {
+            self.note(error);
+        }
+    }
+
+    fn tell(&mut self, now: Instant, input: Input) {
+        match self.machine.handle_input(now, input) {
+            Ok(()) => {}
+            Err(violation @ Violation::BadProbe) => self.upgrade_error = Some(violation.into()),
+            Err(violation) => self.note(violation.into()),
+        }
+        if !self.opened && self.machine.handshake().is_some() {
+            self.opened = true;
+            // What became of the transports before this one does not matter any more.
+            if self.machine.phase() == Phase::Open {
+                self.error = None;
+            }
+        }
+    }
+}
+
+/// The headers that every request has.
+pub(super) fn write_headers(request: &mut RequestWriter<'_>, options: &Options, cookies: Option<&str>) {
+    let given = |name: &str| options.headers.iter().filter(move |header| header.0.eq_ignore_ascii_case(name));
+    if given("host").next().is_none() {
+        request.header("Host", options.target.authority());
+    }
+    if given("user-agent").next().is_none() {
+        request.header("User-Agent", concat!("sansocket/", env!("CARGO_PKG_VERSION")));
+    }
+    if given("accept").next().is_none() {
+        request.header("Accept", "*/*");
+    }
+    if given("authorization").next().is_none() {
+        if let Some(credentials) = options.target.credentials() {
+            request.header("Authorization", credentials);
+        }
+    }
+    // One header for all cookies (RFC 6265, section 5.4): those that were given, and those that servers have set.
+    let all = given("cookie").map(|header| &header.1[..]).chain(cookies);
+    let all: Vec<&str> = all.filter(|cookies| !cookies.is_empty()).collect();
+    if !all.is_empty() {
+        request.header("Cookie", all.join("; "));
+    }
+    for (name, value) in &options.headers {
+        if !name.eq_ignore_ascii_case("cookie") {
+            request.header(name, value);
+        }
+    }
+}
