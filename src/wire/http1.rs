@@ -1,9 +1,15 @@
-//! HTTP/1.1, the server's end: heads and bodies in, responses out. Strict and bounded.
+//! HTTP/1.1: a server reads heads and bodies and writes responses, a client writes requests and reads responses. Strict
+//! and bounded.
 //!
 //! Whatever could be read in two ways is refused: that is how requests are smuggled past a proxy.
 
 mod body;
+#[cfg(test)]
+mod client_tests;
+mod coding;
+mod request_writer;
 mod response;
+mod response_reader;
 #[cfg(test)]
 mod tests;
 
@@ -11,9 +17,11 @@ use httparse::{EMPTY_HEADER, Header, Status};
 
 use crate::http::Headers;
 pub use body::BodyReader;
+pub use request_writer::{RequestWriter, is_header_name, is_header_value, is_target};
 pub use response::ResponseWriter;
+pub use response_reader::{MAX_RESPONSE_HEAD, Response, ResponseError, ResponseLimits, ResponseReader};
 
-/// How many headers a request may have.
+/// How many headers a request or a response may have.
 pub const MAX_HEADERS: usize = 64;
 
 /// Why bytes are not a request: the client's mistake, and the status to answer with.
@@ -50,7 +58,7 @@ impl HttpError {
     }
 }
 
-/// How the body of a request is sent.
+/// How a body is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// There is none.
@@ -59,6 +67,8 @@ pub enum Framing {
     Length(u64),
     /// In chunks.
     Chunked,
+    /// Up to the end of the stream: only a response may be.
+    UntilEnd,
 }
 
 /// The head of a request, borrowed from the bytes it was read from.
@@ -90,12 +100,22 @@ impl Headers for Head<'_> {
 
 impl<'a> Head<'a> {
     fn all(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        let headers = self.headers;
-        headers
-            .iter()
-            .filter(move |header| header.name.eq_ignore_ascii_case(name))
-            .map(|header| header.value)
+        values(self.headers, name)
     }
+}
+
+/// The values of all headers of this name.
+fn values<'a>(headers: &'a [Header<'a>], name: &str) -> impl Iterator<Item = &'a [u8]> {
+    headers
+        .iter()
+        .filter(move |header| header.name.eq_ignore_ascii_case(name))
+        .map(|header| header.value)
+}
+
+/// Whether this value of `Connection` says that it is the last exchange.
+fn closes(value: &[u8]) -> bool {
+    let mut options = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+    options.any(|option| option.eq_ignore_ascii_case(b"close"))
 }
 
 /// Reads the head at the beginning of `bytes`, and hands it with its length to `then`; `None` where it is not complete.
@@ -141,16 +161,12 @@ pub fn read_head<T>(
         expects_continue: false,
         version_1_1: version == 1,
     };
-    head.framing = framing(&head)?;
+    head.framing = framing(head.headers, head.version_1_1, Framing::Empty)?;
     // Not one Host: a request that two readers would route differently.
     let hosts = head.all("host").count();
     if hosts > 1 || (hosts == 0 && head.version_1_1) {
         return Err(HttpError::Malformed);
     }
-    let closes = |value: &[u8]| {
-        let mut options = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
-        options.any(|option| option.eq_ignore_ascii_case(b"close"))
-    };
     let closing = head.all("connection").any(closes);
     head.keep_alive &= !closing;
     head.expects_continue = head.version_1_1
@@ -185,11 +201,12 @@ fn split_target(target: &str) -> (&str, &str) {
     target.split_once('?').unwrap_or((target, ""))
 }
 
-fn framing(head: &Head<'_>) -> Result<Framing, HttpError> {
-    let mut lengths = head.all("content-length");
-    let mut encodings = head.all("transfer-encoding");
+/// How a body is sent under these headers; as `unsaid`, where they say nothing.
+fn framing(headers: &[Header<'_>], version_1_1: bool, unsaid: Framing) -> Result<Framing, HttpError> {
+    let mut lengths = values(headers, "content-length");
+    let mut encodings = values(headers, "transfer-encoding");
     match (lengths.next(), encodings.next()) {
-        (None, None) => Ok(Framing::Empty),
+        (None, None) => Ok(unsaid),
         (Some(length), None) => {
             if lengths.next().is_some() || length.is_empty() || !length.iter().all(u8::is_ascii_digit) {
                 return Err(HttpError::Malformed);
@@ -202,7 +219,7 @@ fn framing(head: &Head<'_>) -> Result<Framing, HttpError> {
             })
         }
         (None, Some(encoding)) => {
-            if encodings.next().is_some() || !head.version_1_1 {
+            if encodings.next().is_some() || !version_1_1 {
                 return Err(HttpError::Malformed);
             }
             if !encoding.eq_ignore_ascii_case(b"chunked") {

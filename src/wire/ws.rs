@@ -1,13 +1,18 @@
 //! WebSocket framing behind one seam: bytes in, whole messages out, and packets framed into the caller's buffer.
 //!
-//! Nearly every frame that a client sends is a whole, small message and comes in one piece: that is unmasked and handed
-//! out right here, without a buffer. All others (fragments, control frames, frames in pieces, frames with something wrong
+//! Nearly every frame is a whole, small message and comes in one piece: that is unmasked and handed out right here,
+//! without a buffer. All others (fragments, control frames, frames in pieces, frames with something wrong
 //! in them) are read by `tungstenite`, driven from memory, one frame at a time; its context lives only as long as such a
 //! frame does, so an idle connection has none. Both ways must come to the same: a fuzz target feeds the same bytes whole,
 //! which takes the short way, and one by one, which takes the other.
 //!
-//! What a server *writes* is not masked, so a frame is a header of a few bytes in front of the packet, put together here
-//! without a copy in between.
+//! What is *written* is put together here without a copy in between: a header of a few bytes, and the packet behind it. A
+//! client masks it where it stands.
+
+#[cfg(test)]
+mod client_tests;
+mod handshake;
+mod masks;
 
 use std::boxed::Box;
 use std::io::{self, Read, Write};
@@ -22,6 +27,9 @@ use tungstenite::{Error, Message};
 
 use crate::engineio::{Packet, Str};
 use crate::http::RequestView;
+use crate::wire::Entropy;
+pub use handshake::{ClientHandshake, UpgradeError};
+use masks::{Mask, Masks};
 
 /// Measured: smaller and faster than both the default of 128 KiB and anything in between (`docs/performance.md`).
 const READ_BUFFER: usize = 1024;
@@ -48,7 +56,7 @@ pub enum Frame {
 #[error("WebSocket error, closed with {0}")]
 pub struct FrameError(pub u16);
 
-/// One WebSocket after its handshake, the server's end.
+/// One WebSocket after its handshake.
 #[derive(Debug)]
 pub struct WebSocket {
     max_message: usize,
@@ -66,6 +74,10 @@ pub struct WebSocket {
     deaf: bool,
     /// Our close frame was written.
     closing: bool,
+    /// What the peer's close frame says.
+    peer_code: Option<u16>,
+    /// What the client's end masks its frames with; the server's end has none.
+    masks: Option<Box<Masks>>,
 }
 
 /// What a frame says of itself (RFC 6455, section 5.2).
@@ -76,7 +88,7 @@ struct Header {
     /// How long the payload is.
     payload: u64,
     first: u8,
-    mask: Option<[u8; 4]>,
+    mask: Option<Mask>,
 }
 
 impl Header {
@@ -101,9 +113,9 @@ impl Header {
         })
     }
 
-    /// The mask of a message in one frame with nothing remarkable about it.
-    fn simple(&self) -> Option<[u8; 4]> {
-        matches!(self.first, 0x81 | 0x82).then_some(self.mask).flatten()
+    /// Whether it is a message in one frame with nothing remarkable about it. Clients must mask, servers must not.
+    fn is_simple(&self, from_client: bool) -> bool {
+        matches!(self.first, 0x81 | 0x82) && self.mask.is_some() == from_client
     }
 
     /// Whether a fragmented message is under way behind this frame, where one is (or is not) before it.
@@ -141,7 +153,7 @@ impl Write for Memory<'_, '_> {
 }
 
 impl WebSocket {
-    /// A WebSocket that takes messages of at most `max_message` bytes.
+    /// The server's end, which takes messages of at most `max_message` bytes.
     pub fn new(max_message: usize) -> Self {
         Self {
             max_message,
@@ -152,7 +164,23 @@ impl WebSocket {
             fragmented: false,
             deaf: false,
             closing: false,
+            peer_code: None,
+            masks: None,
         }
+    }
+
+    /// The client's end, which takes messages of at most `max_message` bytes. Its masks are made of bytes from `entropy`,
+    /// which nobody may be able to guess (RFC 6455, section 10.3).
+    pub fn client(max_message: usize, entropy: Entropy) -> Self {
+        Self {
+            masks: Some(Box::new(Masks::new(entropy))),
+            ..Self::new(max_message)
+        }
+    }
+
+    /// The code in the peer's close frame, once [`Frame::Closed`] was read, if it has one.
+    pub fn peer_code(&self) -> Option<u16> {
+        self.peer_code
     }
 
     /// The next message in `input`, of which everything is used up when this answers `None`. Replies (pongs, the answer
@@ -220,15 +248,15 @@ impl WebSocket {
     ) -> Result<Option<Frame>, FrameError> {
         let length = usize::try_from(header.payload).unwrap_or(usize::MAX);
         let whole = length <= input.len() - header.length;
-        let Some(mask) = header
-            .simple()
-            .filter(|_| whole && !self.fragmented && length <= self.max_message)
-        else {
+        let simple = header.is_simple(self.masks.is_none());
+        if !simple || !whole || self.fragmented || length > self.max_message {
             return Ok(None);
-        };
+        }
         take(input, header.length);
         let mut payload = take(input, length).to_vec();
-        unmask(&mut payload, mask);
+        if let Some(mask) = header.mask {
+            apply_mask(&mut payload, mask);
+        }
         if header.first == 0x82 {
             return Ok(Some(Frame::Binary(payload.into())));
         }
@@ -241,13 +269,17 @@ impl WebSocket {
     /// The long way: gives the context bytes of its frame.
     fn feed(&mut self, part: &[u8], out: &mut Vec<u8>) -> Result<Option<Frame>, FrameError> {
         let max_message = self.max_message;
+        let role = match self.masks {
+            None => Role::Server,
+            Some(_) => Role::Client,
+        };
         let context = self.context.get_or_insert_with(|| {
             let config = WebSocketConfig::default()
                 .read_buffer_size(READ_BUFFER)
                 .write_buffer_size(0)
                 .max_message_size(Some(max_message))
                 .max_frame_size(Some(max_message));
-            Box::new(WebSocketContext::new(Role::Server, Some(config)))
+            Box::new(WebSocketContext::new(role, Some(config)))
         });
         // Nothing follows our close frame, no pong and no second close frame.
         let mut unwanted = Vec::new();
@@ -260,7 +292,8 @@ impl WebSocket {
                 Ok(Message::Binary(bytes)) => frame = Some(Frame::Binary(to_bytes(bytes))),
                 // Pongs are written by the next read; nobody asked for those that come.
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
-                Ok(Message::Close(_)) => {
+                Ok(Message::Close(frame)) => {
+                    self.peer_code = frame.map(|frame| frame.code.into());
                     // The answer waits in the context; a context that is done says so with an error.
                     let _done = context.flush(&mut Memory { input: &mut input, out });
                     self.closing = true;
@@ -298,15 +331,21 @@ impl WebSocket {
         if self.closing {
             return;
         }
-        match packet.as_binary() {
+        let mask = self.next_mask();
+        let payload = match packet.as_binary() {
             Some(bytes) => {
-                write_header(0x82, bytes.len(), out);
+                let payload = write_header(0x82, bytes.len(), mask, out);
                 out.extend_from_slice(bytes);
+                payload
             }
             None => {
-                write_header(0x81, packet.encoded_len(), out);
+                let payload = write_header(0x81, packet.encoded_len(), mask, out);
                 packet.encode(out);
+                payload
             }
+        };
+        if let Some(mask) = mask {
+            apply_mask(&mut out[payload..], mask);
         }
     }
 
@@ -316,8 +355,16 @@ impl WebSocket {
             return;
         }
         self.closing = true;
-        write_header(0x88, 2, out);
+        let mask = self.next_mask();
+        let payload = write_header(0x88, 2, mask, out);
         out.extend_from_slice(&code.to_be_bytes());
+        if let Some(mask) = mask {
+            apply_mask(&mut out[payload..], mask);
+        }
+    }
+
+    fn next_mask(&mut self) -> Option<Mask> {
+        self.masks.as_mut().map(|masks| masks.draw())
     }
 }
 
@@ -327,8 +374,8 @@ fn take<'a>(bytes: &mut &'a [u8], most: usize) -> &'a [u8] {
     taken
 }
 
-/// Takes the client's mask off (RFC 6455, section 5.3), eight bytes at a time.
-fn unmask(payload: &mut [u8], mask: [u8; 4]) {
+/// Puts a client's mask on, or takes it off (RFC 6455, section 5.3), eight bytes at a time.
+fn apply_mask(payload: &mut [u8], mask: Mask) {
     let [a, b, c, d] = mask;
     let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
     let mut words = payload.chunks_exact_mut(8);
@@ -342,20 +389,25 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     }
 }
 
-/// The header of an unmasked frame, as servers send them (RFC 6455, section 5.2).
-fn write_header(first: u8, length: usize, out: &mut Vec<u8>) {
+/// Writes the header of a frame (RFC 6455, section 5.2); answers where its payload begins.
+fn write_header(first: u8, length: usize, mask: Option<Mask>, out: &mut Vec<u8>) -> usize {
+    let masked = if mask.is_some() { 0x80 } else { 0 };
     out.push(first);
     match length {
-        0..=125 => out.push(length as u8),
+        0..=125 => out.push(masked | length as u8),
         126..=0xffff => {
-            out.push(126);
+            out.push(masked | 126);
             out.extend_from_slice(&(length as u16).to_be_bytes());
         }
         _ => {
-            out.push(127);
+            out.push(masked | 127);
             out.extend_from_slice(&(length as u64).to_be_bytes());
         }
     }
+    if let Some(mask) = mask {
+        out.extend_from_slice(&mask);
+    }
+    out.len()
 }
 
 fn to_str(text: Bytes) -> Str {
@@ -451,10 +503,8 @@ mod tests {
     /// A client's frame, masked.
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        write_header(first, payload.len(), &mut out);
-        out[1] |= 0x80;
         let mask = [1, 2, 3, 4];
-        out.extend_from_slice(&mask);
+        write_header(first, payload.len(), Some(mask), &mut out);
         out.extend(payload.iter().enumerate().map(|(at, byte)| byte ^ mask[at % 4]));
         out
     }

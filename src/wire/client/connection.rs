@@ -2,6 +2,7 @@
 
 use std::boxed::Box;
 use std::io;
+use std::string::String;
 use std::sync::Arc;
 use std::vec::Vec;
 
@@ -11,7 +12,7 @@ use super::websocket::{Happening, WsLane, broke};
 use super::{ConnectError, Cookies, Options};
 use crate::engineio::client::{Client, Config, Event, Input, Request};
 use crate::engineio::state::Phase;
-use crate::engineio::{CloseReason, ReqId, Sid, Transport, Violation};
+use crate::engineio::{CloseReason, ReqId, Transport, Violation};
 use crate::time::Instant;
 use crate::wire::http1::{RequestWriter, Response};
 use crate::wire::ws::Frame;
@@ -94,9 +95,7 @@ impl Connection {
     pub fn take_error(&mut self) -> Option<ConnectError> {
         let reason = self.machine.closed().map(|closed| closed.reason);
         self.error.take().or(match reason {
-            Some(CloseReason::ConnectTimeout) => {
-                Some(ConnectError::Timeout("the session was not open in time"))
-            }
+            Some(CloseReason::ConnectTimeout) => Some(ConnectError::Timeout("the session was not open in time")),
             // Nothing has broken, and nobody has said anything: a POST was not answered.
             Some(CloseReason::TransportError) => Some(ConnectError::Timeout("a request was not answered in time")),
             _ => None,
@@ -207,7 +206,11 @@ impl Connection {
             }
             StreamId::WebSocket => {
                 while !bytes.is_empty() {
-                    let cookies = if self.websocket.is_open() { None } else { self.cookie_header() };
+                    let cookies = if self.websocket.is_open() {
+                        None
+                    } else {
+                        self.cookie_header()
+                    };
                     let sid = self.machine.sid();
                     match self.websocket.read(&mut bytes, &self.options, sid, cookies.as_deref()) {
                         Some(happening) => self.handle_happening(now, happening),
@@ -314,7 +317,7 @@ impl Connection {
         }
     }
 
-    fn cookie_header(&self) -> Option<std::string::String> {
+    fn cookie_header(&self) -> Option<String> {
         self.cookies.header(&self.options.target, self.options.path())
     }
 
@@ -378,7 +381,7 @@ impl Connection {
 
     fn handle_happening(&mut self, now: Instant, happening: Happening) {
         match happening {
-            Happening::Answer(response) => {
+            Happening::Opened(response) => {
                 self.keep_cookies(&response);
                 self.tell(now, Input::WsOpen);
             }
@@ -438,7 +441,10 @@ impl Connection {
 
 /// The headers that every request has.
 pub(super) fn write_headers(request: &mut RequestWriter<'_>, options: &Options, cookies: Option<&str>) {
-    let given = |name: &str| options.headers.iter().filter(move |header| header.0.eq_ignore_ascii_case(name));
+    let given = |name: &'static str| {
+        let named = move |header: &&(String, String)| header.0.eq_ignore_ascii_case(name);
+        options.headers.iter().filter(named)
+    };
     if given("host").next().is_none() {
         request.header("Host", options.target.authority());
     }

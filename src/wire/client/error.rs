@@ -134,7 +134,9 @@ pub struct Refused {
 
 impl Refused {
     pub(super) fn new(response: &Response) -> Self {
-        let location = response.get("location").and_then(|value| core::str::from_utf8(value).ok());
+        let location = response
+            .get("location")
+            .and_then(|value| core::str::from_utf8(value).ok());
         Self {
             status: response.status,
             location: location.map(ToString::to_string),

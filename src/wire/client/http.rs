@@ -110,7 +110,9 @@ impl HttpLane {
         let result = reader.read(&mut bytes).transpose()?;
         self.state = match &result {
             Ok(response) if response.keep_alive && bytes.is_empty() => {
-                let kept = response.idle_timeout.map_or(KEPT, |theirs| theirs.saturating_sub(MARGIN));
+                let kept = response
+                    .idle_timeout
+                    .map_or(KEPT, |theirs| theirs.saturating_sub(MARGIN));
                 State::Idle(now + kept)
             }
             _ => State::None,

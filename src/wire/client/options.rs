@@ -80,7 +80,10 @@ impl Options {
     /// It holds what no path holds.
     pub fn set_path(&mut self, path: &str) -> Result<()> {
         let path = path.trim_matches('/');
-        if !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?' && byte != b'#') {
+        if !path
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'?' && byte != b'#')
+        {
             return Err(Error::Unusable {
                 what: "path",
                 why: "a path is ASCII without spaces; write the rest with %",
@@ -108,12 +111,7 @@ impl Options {
     /// # Errors
     /// It is no header, or one that the client writes itself.
     pub fn add_header(&mut self, name: &str, value: &str) -> Result<()> {
-        let unusable = |why| {
-            Err(Error::Unusable {
-                what: "header",
-                why,
-            })
-        };
+        let unusable = |why| Err(Error::Unusable { what: "header", why });
         if !is_header_name(name) {
             return unusable("a name is letters, digits and some signs, without spaces");
         }
@@ -210,7 +208,10 @@ mod tests {
         for (url, target) in [
             ("http://host", "/engine.io/?EIO=4&transport=polling&sid=a%26b%2Bc"),
             ("http://host/", "/engine.io/?EIO=4&transport=polling&sid=a%26b%2Bc"),
-            ("ws://host/my/path?x=1&y", "/my/path/?x=1&y&EIO=4&transport=polling&sid=a%26b%2Bc"),
+            (
+                "ws://host/my/path?x=1&y",
+                "/my/path/?x=1&y&EIO=4&transport=polling&sid=a%26b%2Bc",
+            ),
         ] {
             assert_eq!(options(url).request_target(Transport::Polling, Some(&sid)), target);
         }

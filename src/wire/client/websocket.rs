@@ -47,9 +47,8 @@ enum State {
 
 /// What has become of the WebSocket.
 pub(super) enum Happening {
-    /// An answer came that may hold cookies.
-    Answer(Response),
-    Open,
+    /// It is open; the answer may hold cookies.
+    Opened(Response),
     Frame(Frame),
     /// The server, or somebody in between, did not want it.
     Refused(ConnectError),
@@ -210,7 +209,7 @@ impl WsLane {
                 Ok(()) => {
                     let socket = WebSocket::client(self.max_message, options.entropy());
                     self.state = State::Open(Box::new(socket));
-                    Happening::Answer(response)
+                    Happening::Opened(response)
                 }
                 Err(_) if !(200..300).contains(&response.status) && response.status != 101 => {
                     Happening::Refused(ConnectError::Refused(Refused::new(&response)))
@@ -241,7 +240,7 @@ impl WsLane {
                 Some(match answer {
                     Some(answer) => match self.answered(answer, options) {
                         // A 101 and the end at once.
-                        Happening::Answer(_) => Happening::Closed(None),
+                        Happening::Opened(_) => Happening::Closed(None),
                         other => other,
                     },
                     None => Happening::Failed(ConnectError::WebSocketClosed(None)),

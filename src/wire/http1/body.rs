@@ -1,4 +1,4 @@
-//! A request's body: of known length, or in chunks.
+//! A body on its way in: of known length, in chunks, or up to the end of the stream.
 
 use std::vec::Vec;
 
@@ -34,6 +34,8 @@ enum BodyState {
     ChunkEnd(usize),
     /// Trailers: the line so far, and how many bytes of trailers there were.
     Trailers(Vec<u8>, usize),
+    /// Whatever comes.
+    UntilEnd,
     Done,
 }
 
@@ -51,6 +53,7 @@ impl BodyReader {
                 _ => return Err(HttpError::BodyTooLarge),
             },
             Framing::Chunked => BodyState::ChunkSize(Vec::new()),
+            Framing::UntilEnd => BodyState::UntilEnd,
         };
         Ok(Self {
             state,
@@ -83,6 +86,14 @@ impl BodyReader {
         loop {
             match &mut self.state {
                 BodyState::Done => return Ok(true),
+                BodyState::UntilEnd => {
+                    let part = take(bytes, self.max - self.length);
+                    self.push(part);
+                    if !bytes.is_empty() {
+                        return Err(HttpError::BodyTooLarge);
+                    }
+                    return Ok(false);
+                }
                 BodyState::Length(missing) => {
                     let part = take(bytes, *missing);
                     *missing -= part.len();
@@ -144,6 +155,14 @@ impl BodyReader {
                 }
             }
         }
+    }
+
+    /// Tells that the stream has ended; answers whether the body is complete.
+    pub fn handle_end(&mut self) -> bool {
+        if matches!(self.state, BodyState::UntilEnd) {
+            self.state = BodyState::Done;
+        }
+        matches!(self.state, BodyState::Done)
     }
 
     /// The body, once it is complete.

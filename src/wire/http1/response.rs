@@ -87,7 +87,7 @@ impl<'a> ResponseWriter<'a> {
     }
 }
 
-fn push_number(out: &mut Vec<u8>, mut number: usize) {
+pub(super) fn push_number(out: &mut Vec<u8>, mut number: usize) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     loop {
