@@ -41,8 +41,8 @@ pub(crate) struct Shared<R> {
 }
 
 /// The buffers of a turn. They belong to the thread: an idle connection has none.
-struct Scratch {
-    input: Vec<u8>,
+pub(crate) struct Scratch {
+    pub(crate) input: Vec<u8>,
     output: Vec<u8>,
 }
 
@@ -50,7 +50,7 @@ thread_local! {
     static SCRATCH: core::cell::Cell<Option<Box<Scratch>>> = const { core::cell::Cell::new(None) };
 }
 
-fn take_scratch() -> Box<Scratch> {
+pub(crate) fn take_scratch() -> Box<Scratch> {
     SCRATCH.take().unwrap_or_else(|| {
         Box::new(Scratch {
             input: vec![0; READ],
@@ -59,7 +59,7 @@ fn take_scratch() -> Box<Scratch> {
     })
 }
 
-fn give_scratch_back(mut scratch: Box<Scratch>) {
+pub(crate) fn give_scratch_back(mut scratch: Box<Scratch>) {
     scratch.output.clear();
     // One large message must not be remembered for ever.
     scratch.output.shrink_to(4 * READ);

@@ -13,6 +13,8 @@ use std::vec::Vec;
 use crate::time::Instant;
 
 mod app;
+mod client;
+mod dial;
 mod driver;
 pub mod engineio;
 mod log;

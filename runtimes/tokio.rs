@@ -17,10 +17,17 @@ use crate::time::Instant;
 
 /// Engine.IO on tokio.
 pub mod engineio {
-    pub use crate::runtime::engineio::{Handle, SendError, Sender, Socket, Stats, TrySendError};
+    pub use crate::runtime::engineio::{
+        Backoff, ClientEvent, ClientSender, ConnectError, ErrorKind, Handle, SendError, Sender, Socket, Stats,
+        TrySendError,
+    };
 
     /// A server on tokio: see [`Server`](crate::runtime::engineio::Server).
     pub type Server<D = (), H = ()> = crate::runtime::engineio::Server<super::Tokio, D, H>;
+    /// A client on tokio: see [`Client`](crate::runtime::engineio::Client).
+    pub type Client = crate::runtime::engineio::Client<super::Tokio>;
+    /// The options of a client on tokio: see [`ClientBuilder`](crate::runtime::engineio::ClientBuilder).
+    pub type ClientBuilder<H = ()> = crate::runtime::engineio::ClientBuilder<super::Tokio, H>;
     /// The options of a server on tokio: see [`Builder`](crate::runtime::engineio::Builder).
     pub type Builder<D = (), H = ()> = crate::runtime::engineio::Builder<super::Tokio, D, H>;
 }

@@ -21,6 +21,13 @@ pub enum Error {
     /// A message could not be queued on a bare [`Session`](crate::engineio::Session); it is given back.
     #[error(transparent)]
     Queue(#[from] crate::engineio::SendError),
+    /// A client could not connect. [`ConnectError::kind`](crate::wire::client::ConnectError::kind) says who is to blame.
+    #[cfg(feature = "wire")]
+    #[error(transparent)]
+    Connect(#[from] crate::wire::client::ConnectError),
+    /// A session ended with messages that were never handed to a transport.
+    #[error("the session ended ({}) with {} messages unsent", .0.reason, .0.unsent)]
+    Unsent(crate::engineio::Closed),
     /// The caller gave a value that can not be used.
     #[error("unusable {what}: {why}")]
     Unusable {

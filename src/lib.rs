@@ -113,6 +113,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod backoff;
 pub mod engineio;
 mod error;
 #[cfg(feature = "std")]
@@ -125,6 +126,7 @@ pub mod wire;
 #[path = "../runtimes/mod.rs"]
 pub mod runtime;
 
+pub use backoff::Backoff;
 pub use error::{Error, Result, SendError};
 
 #[cfg(feature = "tokio")]

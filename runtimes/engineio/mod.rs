@@ -1,18 +1,22 @@
-//! What applications hold: a server, a socket for each client, a handle on both. Generic over the [`Runtime`].
+//! What applications hold: a server, a socket for each client, a handle on both; and a client. Generic over the [`Runtime`].
 //!
 //! Each runtime has a module with these types made for it, such as [`tokio::engineio`](crate::tokio::engineio).
 //!
 //! [`Runtime`]: super::Runtime
 
 mod builder;
+mod client;
 mod handle;
 mod server;
 mod socket;
 
+pub use crate::Backoff;
 pub use crate::engineio::SendError as TrySendError;
 pub use crate::error::SendError;
 pub use crate::wire::Stats;
+pub use crate::wire::client::{ConnectError, ErrorKind};
 pub use builder::Builder;
+pub use client::{Client, ClientBuilder, ClientEvent, ClientHandlers, ClientSender};
 pub use handle::Handle;
 pub use server::{Events, Outcome, Server};
 pub use socket::{Sender, Socket};

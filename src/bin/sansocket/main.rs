@@ -1,6 +1,7 @@
-//! The command-line program: `sansocket serve` and what is to come.
+//! The command-line program: `sansocket serve`, `sansocket connect`.
 
 mod arguments;
+mod connect;
 mod serve;
 
 use std::process::ExitCode;
@@ -19,6 +20,8 @@ struct Program {
 enum Command {
     /// Serve Engine.IO: an echo server, with a page to try it on.
     Serve(serve::Arguments),
+    /// Connect to a server: lines that are typed are sent, what comes is shown.
+    Connect(connect::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
     start_log();
     match program.command {
         Command::Serve(arguments) => serve::run(arguments),
+        Command::Connect(arguments) => connect::run(arguments),
     }
 }
 

@@ -369,6 +369,23 @@ impl Client {
         }
     }
 
+    /// Whether [`poll_event`](Self::poll_event) may have something. (A polling body that holds no message makes it
+    /// say so once in vain.)
+    pub fn has_event(&self) -> bool {
+        self.opened.is_some()
+            || self.upgraded
+            || self.upgrade_failed
+            || !self.too_large.is_empty()
+            || !self.inbox.is_empty()
+            || self.writable
+            || (self.closed.is_some() && !self.closed_reported)
+    }
+
+    /// Whether messages wait to be taken with [`poll_event`](Self::poll_event); see there for what "may" means.
+    pub fn has_messages(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
     /// When to call [`handle_timeout`](Self::handle_timeout); `None` once the client
     /// [is finished](Self::is_finished). May be another time after any other call.
     #[must_use]

@@ -79,7 +79,11 @@ fn no_transports_are_polling_alone() {
     let mut scene = newborn(order(&[]));
     assert_eq!(scene.requests(), ["GET"]);
     scene.got(&open_packet(WEBSOCKET, 1000)).unwrap();
-    assert_eq!(scene.requests(), ["GET"], "the configuration names no WebSocket to upgrade to");
+    assert_eq!(
+        scene.requests(),
+        ["GET"],
+        "the configuration names no WebSocket to upgrade to"
+    );
     let mut scene = newborn(order(&[]));
     scene.requests();
     scene.lose_get();
@@ -286,7 +290,23 @@ fn nonsense() -> Vec<Vec<u8>> {
         open.replace(from, to).into_bytes()
     };
     let mut all: Vec<Vec<u8>> = [
-        "", "4hello", "2", "3", "1", "5", "6", "b", "7", "ok", "<html>", "0", "0{}", "0[]", "0null", "0\"sid\"", "0{\"sid\":",
+        "",
+        "4hello",
+        "2",
+        "3",
+        "1",
+        "5",
+        "6",
+        "b",
+        "7",
+        "ok",
+        "<html>",
+        "0",
+        "0{}",
+        "0[]",
+        "0null",
+        "0\"sid\"",
+        "0{\"sid\":",
         "96:0{\"sid\":\"a\"}",
     ]
     .iter()
@@ -391,7 +411,11 @@ fn a_second_open_packet_ends_the_session() {
     let mut scene = polling();
     let open = open_packet("", 1000);
     assert_eq!(scene.got(&["4a", &open].join("\x1e")), Err(Violation::UnexpectedPacket));
-    assert_eq!(scene.events(), [closed(ParseError, 0, 0)], "a body is taken whole or not at all");
+    assert_eq!(
+        scene.events(),
+        [closed(ParseError, 0, 0)],
+        "a body is taken whole or not at all"
+    );
     scene.assert_finished();
 
     let mut scene = websocket();

@@ -7,7 +7,12 @@ fn posts(scene: &mut Scene) -> Vec<String> {
     let mut bodies = Vec::new();
     loop {
         let requests = scene.requests();
-        bodies.extend(requests.iter().filter_map(|request| request.strip_prefix("POST ")).map(String::from));
+        bodies.extend(
+            requests
+                .iter()
+                .filter_map(|request| request.strip_prefix("POST "))
+                .map(String::from),
+        );
         if scene.post.is_none() {
             return bodies;
         }
@@ -75,7 +80,11 @@ fn posts_are_split_by_what_the_server_takes() {
     for (max, lengths, bodies) in table {
         let mut scene = polling_with(config(), *max);
         for &length in *lengths {
-            let data = if length < 0 { bytes(length.unsigned_abs()) } else { text(length.unsigned_abs()) };
+            let data = if length < 0 {
+                bytes(length.unsigned_abs())
+            } else {
+                text(length.unsigned_abs())
+            };
             scene.client.send(data).unwrap();
         }
         let found: Vec<usize> = posts(&mut scene).iter().map(String::len).collect();
@@ -100,7 +109,9 @@ fn length_is_counted_in_bytes() {
 fn no_limit_where_none_is_announced() {
     let mut scene = newborn(config());
     scene.requests();
-    scene.got(r#"0{"sid":"a","pingInterval":1000,"pingTimeout":500}"#).unwrap();
+    scene
+        .got(r#"0{"sid":"a","pingInterval":1000,"pingTimeout":500}"#)
+        .unwrap();
     scene.client.send(text(5000)).unwrap();
     scene.client.send(text(4000)).unwrap();
     assert_eq!(posts(&mut scene)[0].len(), 9003);
@@ -147,7 +158,12 @@ fn sixteen_packets_are_a_full_post() {
 
 #[test]
 fn the_pong_and_the_close_packet_need_room_too() {
-    for (max, expected) in [(6, &["3 4a 1"][..]), (5, &["3 4a", "1"]), (4, &["3 4a", "1"]), (3, &["3", "4a", "1"])] {
+    for (max, expected) in [
+        (6, &["3 4a 1"][..]),
+        (5, &["3 4a", "1"]),
+        (4, &["3 4a", "1"]),
+        (3, &["3", "4a", "1"]),
+    ] {
         let mut scene = polling_with(config(), max);
         scene.send("a");
         scene.got("2").unwrap();
@@ -164,7 +180,16 @@ fn the_pong_and_the_close_packet_need_room_too() {
 
 #[test]
 fn a_body_is_taken_whole_or_not_at_all() {
-    for body in ["", "4a\x1e", "4a\x1e7", "4a\x1eb!", "4a\x1e\x1e4b", "4a\x1e0{}", "ok", "<html>"] {
+    for body in [
+        "",
+        "4a\x1e",
+        "4a\x1e7",
+        "4a\x1eb!",
+        "4a\x1e\x1e4b",
+        "4a\x1e0{}",
+        "ok",
+        "<html>",
+    ] {
         let mut scene = polling();
         assert!(scene.got(body).is_err(), "{body}");
         assert_eq!(scene.events(), [closed(ParseError, 0, 0)], "{body}");
@@ -247,7 +272,11 @@ fn a_post_that_fails_leaves_its_messages_in_doubt() {
         scene.requests();
         scene.send("c");
         let post = scene.post.take().unwrap();
-        let end = if refused { Input::Refused(post) } else { Input::Failed(post) };
+        let end = if refused {
+            Input::Refused(post)
+        } else {
+            Input::Failed(post)
+        };
         scene.input(end).unwrap();
         assert_eq!(scene.events(), [closed(TransportError, 1, 1)]);
         assert_eq!(scene.client.sent(), 2);

@@ -1,0 +1,680 @@
+//! The driver of a client: connects its streams, pumps bytes, begins a new session where the last one broke.
+
+use core::future::Future;
+use core::mem;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use std::boxed::Box;
+use std::collections::VecDeque;
+use std::io;
+use std::string::ToString;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::vec::Vec;
+
+use super::app::BoxFuture;
+use super::dial::dial;
+use super::driver::{give_scratch_back, take_scratch};
+use super::log::log;
+use super::{Runtime, Stream};
+use crate::Backoff;
+use crate::engineio::client::{Config, Event};
+use crate::engineio::{CloseReason, Closed, Data, Sid, Transport};
+use crate::time::Instant;
+use crate::wire::Entropy;
+use crate::wire::client::{ConnectError, Connection, Options, StreamId};
+
+/// After how many turns a client lets others run.
+const TURNS: usize = 32;
+
+/// How many things that are no messages are kept for an application that does not ask. The oldest are dropped.
+const MAX_NOTICES: usize = 64;
+
+/// How many sessions that are over may have messages left before the next one has to wait for the application.
+const MAX_LEFT: usize = 2;
+
+/// Something that a client's application may want to know.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ClientEvent {
+    /// A session is open. With reconnection, there may be one after the other.
+    Opened {
+        /// On what it was opened.
+        transport: Transport,
+        /// Its id: a secret between this client and the server.
+        sid: Sid,
+    },
+    /// The server sent this.
+    Message(Data),
+    /// The session has moved from polling to its WebSocket.
+    Upgraded,
+    /// The session could not be moved to a WebSocket. It goes on with polling, and nothing was lost.
+    UpgradeFailed(ConnectError),
+    /// This message is larger than the server takes, which was not known when it was sent; it is given back.
+    TooLarge(Data),
+    /// The session that was open is over.
+    Closed {
+        /// Why, and what it leaves open. With reconnection, what was unsent is kept for the next session.
+        closed: Closed,
+        /// What went wrong, where something did.
+        error: Option<ConnectError>,
+    },
+    /// No session could be opened.
+    Failed(ConnectError),
+    /// The client is about to try again.
+    Reconnecting {
+        /// The how many-th time in a row, from 1.
+        attempt: u32,
+        /// How long it waits before.
+        delay: core::time::Duration,
+    },
+}
+
+/// What a client's handles and its driver share.
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    clock: Box<dyn Fn() -> Instant + Send + Sync>,
+}
+
+pub(crate) struct State {
+    options: Arc<Options>,
+    config: Arc<Config>,
+    backoff: Option<Backoff>,
+    entropy: Entropy,
+    connection: Connection,
+    /// The session begins then, and not before.
+    begins: Option<Instant>,
+    /// How many attempts have failed in a row.
+    failures: u32,
+    /// Whether this session was open.
+    opened: bool,
+    /// Whether any session ever was.
+    ever_opened: bool,
+    /// The application does not want any further session.
+    leaving: bool,
+    /// What came before the present session, and was not taken.
+    past: VecDeque<Past>,
+    /// There will be no further session. The error is of one that never was open.
+    over: Option<Closed>,
+    driver: Option<Waker>,
+    receiver: Option<Waker>,
+    /// Who waits for room in the queue.
+    senders: Vec<Waker>,
+    /// Who waits for a session to be open, or for the end.
+    watchers: Vec<Waker>,
+    /// Watchers were told that a session is open.
+    told: bool,
+}
+
+/// What becomes of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Settled {
+    Going,
+    /// A new session is going to begin.
+    Again,
+    Over,
+}
+
+enum Past {
+    Notice(ClientEvent),
+    /// A session that has ended, with messages that nobody has taken.
+    Session(Box<Connection>, bool),
+}
+
+impl Shared {
+    pub(crate) fn new(
+        options: Options,
+        config: Config,
+        backoff: Option<Backoff>,
+        entropy: Entropy,
+        clock: Box<dyn Fn() -> Instant + Send + Sync>,
+    ) -> Self {
+        let (options, config) = (Arc::new(options), Arc::new(config));
+        let connection = Connection::new(options.clone(), config.clone(), clock(), Default::default());
+        let state = State {
+            options,
+            config,
+            backoff,
+            entropy,
+            connection,
+            begins: None,
+            failures: 0,
+            opened: false,
+            ever_opened: false,
+            leaving: false,
+            past: VecDeque::new(),
+            over: None,
+            driver: None,
+            receiver: None,
+            senders: Vec::new(),
+            watchers: Vec::new(),
+            told: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            clock,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        (self.clock)()
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something that the driver has to look at.
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        let (result, waker) = {
+            let mut state = self.lock();
+            let result = act(&mut state);
+            (result, state.driver.take())
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        result
+    }
+
+    /// The next event; `None` when there will be none any more.
+    pub(crate) fn poll_event(&self, cx: &mut Context<'_>) -> Poll<Option<ClientEvent>> {
+        let (event, waker) = {
+            let mut state = self.lock();
+            let before = state.holds_up();
+            let event = match state.next_event() {
+                Some(event) => Poll::Ready(Some(event)),
+                None if state.over.is_some() => Poll::Ready(None),
+                None => {
+                    state.receiver = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            };
+            // The driver has nothing to do with what is taken, unless it had to wait for that.
+            let waker = if before && !state.holds_up() {
+                state.driver.take()
+            } else {
+                None
+            };
+            (event, waker)
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        event
+    }
+}
+
+impl State {
+    pub(crate) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    /// The end, once there will be no further session.
+    pub(crate) fn over(&self) -> Option<Closed> {
+        self.over
+    }
+
+    /// Whether any session was ever open.
+    pub(crate) fn ever_opened(&self) -> bool {
+        self.ever_opened || self.connection.look().handshake().is_some()
+    }
+
+    /// No further session, whatever becomes of this one.
+    pub(crate) fn leave(&mut self) {
+        self.leaving = true;
+    }
+
+    /// Wakes this sender when there is room in the queue again.
+    pub(crate) fn wait_for_room(&mut self, waker: &Waker) {
+        remember(&mut self.senders, waker);
+    }
+
+    /// Wakes this watcher when a session is open, and at the end.
+    pub(crate) fn watch(&mut self, waker: &Waker) {
+        remember(&mut self.watchers, waker);
+    }
+
+    /// Whether the driver waits for the application to take something.
+    fn holds_up(&self) -> bool {
+        !self.connection.look().wants_input() || self.lags()
+    }
+
+    pub(crate) fn next_event(&mut self) -> Option<ClientEvent> {
+        while let Some(past) = self.past.front_mut() {
+            let event = match past {
+                Past::Notice(_) => match self.past.pop_front() {
+                    Some(Past::Notice(notice)) => Some(notice),
+                    _ => None,
+                },
+                Past::Session(connection, opened) => take_event(connection, opened),
+            };
+            if event.is_some() {
+                return event;
+            }
+            self.past.pop_front();
+        }
+        take_event(&mut self.connection, &mut self.opened)
+    }
+
+    /// Once the session is over: whether there is to be another one.
+    fn settle(&mut self, now: Instant) -> Settled {
+        if self.over.is_some() {
+            return Settled::Over;
+        }
+        let closed = self.connection.look().closed();
+        let Some(closed) = closed.filter(|_| self.connection.is_finished()) else {
+            return Settled::Going;
+        };
+        let opened = self.connection.look().handshake().is_some();
+        self.ever_opened |= opened;
+        if opened {
+            self.failures = 0;
+        }
+        let wanted = !self.leaving
+            && !matches!(
+                closed.reason,
+                CloseReason::ClientDisconnect | CloseReason::ServerDisconnect
+            );
+        let mut random = [0; 8];
+        (self.entropy)(&mut random);
+        let random = u64::from_le_bytes(random);
+        let attempt = self.failures.saturating_add(1);
+        let delay = self
+            .backoff
+            .as_ref()
+            .and_then(|backoff| backoff.delay_before(attempt, random));
+        let Some(delay) = delay.filter(|_| wanted) else {
+            log!(debug, "client over: {}", closed.reason);
+            self.over = Some(closed);
+            return Settled::Over;
+        };
+        self.failures = attempt;
+        log!(
+            debug,
+            "client reconnects in {delay:?}, attempt {attempt}: {}",
+            closed.reason
+        );
+        let begins = now + delay;
+        let cookies = self.connection.take_cookies();
+        let next = Connection::new(self.options.clone(), self.config.clone(), begins, cookies);
+        let mut last = mem::replace(&mut self.connection, next);
+        // What was not sent is kept: the next queue is as large as the last one.
+        let unsent: Vec<Data> = last.machine().take_unsent().collect();
+        for data in unsent {
+            if let Err(error) = self.connection.machine().send(data) {
+                self.note(ClientEvent::TooLarge(error.into_data()));
+            }
+        }
+        let mut was_opened = mem::take(&mut self.opened);
+        if last.look().has_messages() {
+            self.past.push_back(Past::Session(Box::new(last), was_opened));
+        } else {
+            while let Some(event) = take_event(&mut last, &mut was_opened) {
+                self.note(event);
+            }
+        }
+        self.note(ClientEvent::Reconnecting { attempt, delay });
+        self.begins = Some(begins);
+        self.told = false;
+        Settled::Again
+    }
+
+    /// Keeps something for the application, but not for ever.
+    fn note(&mut self, event: ClientEvent) {
+        let is_notice = |past: &Past| matches!(past, Past::Notice(event) if !matches!(event, ClientEvent::TooLarge(_)));
+        if self.past.iter().filter(|past| is_notice(past)).count() >= MAX_NOTICES {
+            if let Some(at) = self.past.iter().position(is_notice) {
+                self.past.remove(at);
+            }
+        }
+        self.past.push_back(Past::Notice(event));
+    }
+
+    /// Whether the application has so much to take that the next session has to wait.
+    fn lags(&self) -> bool {
+        self.past
+            .iter()
+            .filter(|past| matches!(past, Past::Session(..)))
+            .count()
+            >= MAX_LEFT
+    }
+
+    fn has_event(&self) -> bool {
+        !self.past.is_empty() || self.connection.look().has_event() || self.over.is_some()
+    }
+}
+
+fn remember(wakers: &mut Vec<Waker>, waker: &Waker) {
+    if !wakers.iter().any(|other| other.will_wake(waker)) {
+        wakers.push(waker.clone());
+    }
+}
+
+/// The next event of a session.
+fn take_event(connection: &mut Connection, opened: &mut bool) -> Option<ClientEvent> {
+    loop {
+        return Some(match connection.poll_event()? {
+            Event::Opened(transport) => {
+                *opened = true;
+                let sid = connection.look().sid().cloned();
+                let sid = sid.expect("a session that was opened has an id");
+                ClientEvent::Opened { transport, sid }
+            }
+            Event::Message(data) => ClientEvent::Message(data),
+            Event::Upgraded => ClientEvent::Upgraded,
+            Event::UpgradeFailed => ClientEvent::UpgradeFailed(connection.take_upgrade_error()),
+            Event::TooLarge(data) => ClientEvent::TooLarge(data),
+            // Senders are woken by the driver.
+            Event::Writable => continue,
+            Event::Closed(closed) => {
+                let error = connection.take_error();
+                match error {
+                    Some(error) if !*opened => ClientEvent::Failed(error),
+                    error => ClientEvent::Closed { closed, error },
+                }
+            }
+        });
+    }
+}
+
+/// A stream of a client.
+enum Lane<R: Runtime> {
+    None,
+    Dialing(BoxFuture<io::Result<R::Stream>>),
+    Open {
+        stream: R::Stream,
+        /// Output that the stream did not take.
+        stuck: Vec<u8>,
+    },
+}
+
+/// The task of one client.
+pub(crate) struct ClientTask<R: Runtime> {
+    runtime: R,
+    shared: Arc<Shared>,
+    lanes: [Lane<R>; 3],
+    sleep: Option<(Instant, Pin<Box<R::Sleep>>)>,
+}
+
+// Nothing in it is pinned but what is in boxes.
+impl<R: Runtime> Unpin for ClientTask<R> {}
+
+impl<R: Runtime> ClientTask<R> {
+    pub(crate) fn new(runtime: R, shared: Arc<Shared>) -> Self {
+        Self {
+            runtime,
+            shared,
+            lanes: [Lane::None, Lane::None, Lane::None],
+            sleep: None,
+        }
+    }
+
+    /// Whether the session may do anything yet.
+    fn has_begun(&self, now: Instant) -> bool {
+        let mut state = self.shared.lock();
+        // A session that is closed before it begins is over at once.
+        let closed = state.connection.look().closed().is_some();
+        match state.begins {
+            Some(begins) if !closed && (now < begins || state.lags()) => false,
+            _ => {
+                state.begins = None;
+                true
+            }
+        }
+    }
+
+    /// Everything once; whether anything has happened.
+    fn turn(&mut self, cx: &mut Context<'_>, input: &mut [u8]) -> bool {
+        let now = self.runtime.now();
+        if !self.has_begun(now) {
+            return false;
+        }
+        let mut busy = false;
+        {
+            let mut state = self.shared.lock();
+            if state.connection.poll_timeout().is_some_and(|deadline| deadline <= now) {
+                state.connection.handle_timeout(now);
+                busy = true;
+            }
+        }
+        for id in StreamId::ALL {
+            busy |= self.connect(now, id, cx);
+            busy |= self.read(id, cx, input);
+            busy |= self.write(id, cx);
+            self.drop_useless(id, cx);
+        }
+        busy
+    }
+
+    fn lane(&mut self, id: StreamId) -> &mut Lane<R> {
+        &mut self.lanes[id as usize]
+    }
+
+    fn connect(&mut self, now: Instant, id: StreamId, cx: &mut Context<'_>) -> bool {
+        let wanted = {
+            let mut state = self.shared.lock();
+            let wanted = state.connection.poll_connect(now, id);
+            wanted.then(|| {
+                let (host, port) = state.options.peer();
+                (host.to_string(), port)
+            })
+        };
+        let began = wanted.is_some();
+        if let Some((host, port)) = wanted {
+            *self.lane(id) = Lane::Dialing(dial(self.runtime.clone(), host, port));
+        }
+        let Lane::Dialing(dialing) = self.lane(id) else {
+            return began;
+        };
+        match dialing.as_mut().poll(cx) {
+            Poll::Pending => return began,
+            Poll::Ready(Ok(stream)) => {
+                *self.lane(id) = Lane::Open {
+                    stream,
+                    stuck: Vec::new(),
+                };
+                let now = self.runtime.now();
+                self.shared.lock().connection.handle_connected(now, id);
+            }
+            Poll::Ready(Err(error)) => {
+                *self.lane(id) = Lane::None;
+                let now = self.runtime.now();
+                self.shared.lock().connection.handle_connect_failed(now, id, error);
+            }
+        }
+        true
+    }
+
+    /// Reads once.
+    fn read(&mut self, id: StreamId, cx: &mut Context<'_>, input: &mut [u8]) -> bool {
+        let Lane::Open { stream, .. } = &mut self.lanes[id as usize] else {
+            return false;
+        };
+        if !self.shared.lock().connection.wants_input(id) {
+            return false;
+        }
+        let read = match stream.poll_read(cx, input) {
+            Poll::Pending => return false,
+            Poll::Ready(read) => read,
+        };
+        let now = self.runtime.now();
+        match read {
+            Ok(0) => {
+                self.lanes[id as usize] = Lane::None;
+                self.shared.lock().connection.handle_end(now, id);
+            }
+            Ok(length) => self.shared.lock().connection.handle_input(now, id, &input[..length]),
+            Err(error) => self.fail(id, error),
+        }
+        true
+    }
+
+    /// Writes what there is to say, as far as the stream takes it.
+    fn write(&mut self, id: StreamId, cx: &mut Context<'_>) -> bool {
+        let mut busy = false;
+        loop {
+            let Lane::Open { stream, stuck } = &mut self.lanes[id as usize] else {
+                return busy;
+            };
+            if stuck.is_empty() {
+                let now = self.runtime.now();
+                self.shared.lock().connection.poll_transmit(now, id, stuck);
+                if stuck.is_empty() {
+                    // An idle stream holds no buffer.
+                    *stuck = Vec::new();
+                    return busy;
+                }
+            }
+            let mut written = 0;
+            let failed = loop {
+                if written == stuck.len() {
+                    break None;
+                }
+                match stream.poll_write(cx, &stuck[written..]) {
+                    Poll::Ready(Ok(0)) => break Some(io::ErrorKind::WriteZero.into()),
+                    Poll::Ready(Ok(length)) => written += length,
+                    Poll::Ready(Err(error)) => break Some(error),
+                    Poll::Pending => break None,
+                }
+            };
+            busy |= written > 0;
+            stuck.drain(..written);
+            let pending = !stuck.is_empty();
+            if let Some(error) = failed {
+                self.fail(id, error);
+                return true;
+            }
+            if pending {
+                return busy;
+            }
+        }
+    }
+
+    fn fail(&mut self, id: StreamId, error: io::Error) {
+        self.lanes[id as usize] = Lane::None;
+        let now = self.runtime.now();
+        self.shared.lock().connection.handle_failure(now, id, error);
+    }
+
+    /// Drops a stream that has no use any more.
+    fn drop_useless(&mut self, id: StreamId, cx: &mut Context<'_>) {
+        let wanted = {
+            let state = self.shared.lock();
+            state.connection.wants_stream(id) && !state.connection.is_finished()
+        };
+        if wanted {
+            return;
+        }
+        if let Lane::Open { stream, .. } = self.lane(id) {
+            // Whether or not it can be done now, the stream is dropped, which closes it too.
+            let _closed = stream.poll_close(cx);
+        }
+        *self.lane(id) = Lane::None;
+    }
+
+    /// What follows from the end of a session; wakes whoever waits for what has happened.
+    fn settle(&mut self) -> Settled {
+        let now = self.runtime.now();
+        let (settled, wakers) = {
+            let mut state = self.shared.lock();
+            let settled = state.settle(now);
+            let mut wakers = Vec::new();
+            if state.has_event() {
+                wakers.extend(state.receiver.take());
+            }
+            let over = state.over.is_some();
+            if over || !state.connection.look().is_blocked() {
+                wakers.append(&mut state.senders);
+            }
+            let opened = state.connection.look().handshake().is_some() && !state.told;
+            if over || opened {
+                state.told |= opened;
+                wakers.append(&mut state.watchers);
+            }
+            (settled, wakers)
+        };
+        wakers.into_iter().for_each(Waker::wake);
+        if settled == Settled::Again {
+            self.lanes = [Lane::None, Lane::None, Lane::None];
+        }
+        settled
+    }
+
+    fn run(&mut self, cx: &mut Context<'_>, input: &mut [u8]) -> Poll<()> {
+        // Whoever does something from here on wakes the task.
+        self.shared.lock().driver = Some(cx.waker().clone());
+        for _ in 0..TURNS {
+            let mut busy = self.turn(cx, input);
+            match self.settle() {
+                Settled::Going => {}
+                Settled::Again => busy = true,
+                Settled::Over => return Poll::Ready(()),
+            }
+            if !busy && self.sleep(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        // Others want to run too.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Sees to it that the task is called again in time.
+    fn sleep(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let next = {
+            let mut state = self.shared.lock();
+            state.driver = Some(cx.waker().clone());
+            match state.begins {
+                Some(_) if state.lags() => None,
+                Some(begins) => Some(begins),
+                None => state.connection.poll_timeout(),
+            }
+        };
+        let Some(next) = next else {
+            self.sleep = None;
+            return Poll::Pending;
+        };
+        if self.sleep.as_ref().is_none_or(|(until, _)| *until != next) {
+            self.sleep = Some((next, Box::pin(self.runtime.sleep_until(next))));
+        }
+        let polled = match &mut self.sleep {
+            Some((_, sleep)) => sleep.as_mut().poll(cx),
+            None => Poll::Pending,
+        };
+        if polled.is_ready() {
+            self.sleep = None;
+        }
+        polled
+    }
+}
+
+impl<R: Runtime> Future for ClientTask<R> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut scratch = take_scratch();
+        let polled = self.run(cx, &mut scratch.input);
+        give_scratch_back(scratch);
+        polled
+    }
+}
+
+impl<R: Runtime> Drop for ClientTask<R> {
+    /// A runtime that ends takes its tasks with it. Nobody should wait for this one then.
+    fn drop(&mut self) {
+        let now = self.shared.now();
+        let wakers = {
+            let mut state = self.shared.lock();
+            if state.over.is_none() {
+                state.leaving = true;
+                state.connection.machine().abort(now);
+                state.over = state.connection.look().closed();
+            }
+            let mut wakers = mem::take(&mut state.senders);
+            wakers.append(&mut state.watchers);
+            wakers.extend(state.receiver.take());
+            wakers
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}

@@ -1,0 +1,341 @@
+//! The options of a client.
+
+use core::fmt;
+use core::future::Future;
+use core::time::Duration;
+use std::boxed::Box;
+use std::string::{String, ToString};
+use std::sync::Arc;
+use std::vec::Vec;
+
+use smallvec::SmallVec;
+
+use super::events::ClientHandlers;
+use super::{Client, ClientSender};
+use crate::Backoff;
+use crate::engineio::client::Config;
+use crate::engineio::{Closed, Data, Transport};
+use crate::error::{Error, Result};
+use crate::runtime::Runtime;
+use crate::runtime::client::{ClientTask, Shared};
+use crate::runtime::engineio::builder::os_entropy;
+use crate::runtime::engineio::server::Outcome;
+use crate::wire::Entropy;
+use crate::wire::client::{Options, Proxies, Proxy};
+
+/// The options of a client, and its handlers in the event style.
+///
+/// `H` is `()` until a handler is set; from then on [`connect`](Self::connect) returns no [`Client`] to receive from, but a
+/// [`ClientSender`].
+///
+/// Sizes are bytes. The limits and times behind these options are described on [`Config`].
+#[must_use = "options do nothing until they connect"]
+pub struct ClientBuilder<R, H = ()> {
+    runtime: R,
+    url: String,
+    config: Config,
+    path: Option<String>,
+    headers: Vec<(String, String)>,
+    query: Vec<(String, String)>,
+    proxy: Wanted,
+    backoff: Option<Backoff>,
+    entropy: Box<dyn Fn() -> Entropy + Send>,
+    handlers: H,
+}
+
+/// Which proxy is wanted.
+#[derive(Clone, Debug)]
+enum Wanted {
+    /// The one that the environment names.
+    Environment,
+    None,
+    This(String),
+}
+
+impl<R, H> fmt::Debug for ClientBuilder<R, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The URL, headers, the query and the proxy may hold what belongs into no log.
+        f.debug_struct("ClientBuilder")
+            .field("config", &self.config)
+            .field("path", &self.path)
+            .field("backoff", &self.backoff)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<R: Runtime> ClientBuilder<R> {
+    pub(super) fn new(runtime: R, url: &str) -> Self {
+        Self {
+            runtime,
+            url: url.to_string(),
+            config: Config::default(),
+            path: None,
+            headers: Vec::new(),
+            query: Vec::new(),
+            proxy: Wanted::Environment,
+            backoff: None,
+            entropy: Box::new(|| Box::new(os_entropy)),
+            handlers: (),
+        }
+    }
+
+    /// Connects, and waits until the session is open; with reconnection, until the last attempt has failed.
+    ///
+    /// # Errors
+    /// [`Error::Connect`]: what became of the first of the transports; with reconnection, in the last attempt.
+    /// [`Error::Unusable`]: an option that can not be used.
+    pub async fn connect(self) -> Result<Client<R>> {
+        let mut client = self.start()?;
+        super::opened(&mut client).await?;
+        Ok(client)
+    }
+
+    /// Begins to connect. How it goes is told by [`Client::event`]; messages can be sent at once, and wait.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`]: an option that can not be used.
+    pub fn start(self) -> Result<Client<R>> {
+        let (shared, runtime, ()) = self.prepare()?;
+        runtime.spawn(ClientTask::new(runtime.clone(), shared.clone()));
+        Ok(Client::new(shared))
+    }
+
+    /// Calls this handler with each message, one at a time, in order.
+    pub fn on_message<F, Fut>(self, message: F) -> ClientBuilder<R, ClientHandlers>
+    where
+        F: Fn(ClientSender, Data) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Outcome> + Send + 'static,
+    {
+        self.with_handlers().on_message(message)
+    }
+
+    /// Calls this handler when a session is open; with reconnection, each time.
+    pub fn on_connect<F, Fut>(self, connect: F) -> ClientBuilder<R, ClientHandlers>
+    where
+        F: Fn(ClientSender) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Outcome> + Send + 'static,
+    {
+        self.with_handlers().on_connect(connect)
+    }
+
+    /// Calls this handler when a session that was open is over, after its last message; with reconnection, each time.
+    pub fn on_disconnect<F, Fut>(self, disconnect: F) -> ClientBuilder<R, ClientHandlers>
+    where
+        F: Fn(ClientSender, Closed) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Outcome> + Send + 'static,
+    {
+        self.with_handlers().on_disconnect(disconnect)
+    }
+
+    fn with_handlers(self) -> ClientBuilder<R, ClientHandlers> {
+        ClientBuilder {
+            runtime: self.runtime,
+            url: self.url,
+            config: self.config,
+            path: self.path,
+            headers: self.headers,
+            query: self.query,
+            proxy: self.proxy,
+            backoff: self.backoff,
+            entropy: self.entropy,
+            handlers: ClientHandlers::default(),
+        }
+    }
+}
+
+impl<R: Runtime> ClientBuilder<R, ClientHandlers> {
+    /// Calls this handler with each message, one at a time, in order.
+    pub fn on_message<F, Fut>(mut self, message: F) -> Self
+    where
+        F: Fn(ClientSender, Data) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Outcome> + Send + 'static,
+    {
+        self.handlers.message = Some(Box::new(move |sender, data| {
+            let handled = message(sender, data);
+            Box::pin(async move { handled.await.into_result() })
+        }));
+        self
+    }
+
+    /// Calls this handler when a session is open; with reconnection, each time.
+    pub fn on_connect<F, Fut>(mut self, connect: F) -> Self
+    where
+        F: Fn(ClientSender) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Outcome> + Send + 'static,
+    {
+        self.handlers.connect = Some(Box::new(move |sender| {
+            let handled = connect(sender);
+            Box::pin(async move { handled.await.into_result() })
+        }));
+        self
+    }
+
+    /// Calls this handler when a session that was open is over, after its last message; with reconnection, each time.
+    pub fn on_disconnect<F, Fut>(mut self, disconnect: F) -> Self
+    where
+        F: Fn(ClientSender, Closed) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Outcome> + Send + 'static,
+    {
+        self.handlers.disconnect = Some(Box::new(move |sender, closed| {
+            let handled = disconnect(sender, closed);
+            Box::pin(async move { handled.await.into_result() })
+        }));
+        self
+    }
+
+    /// Connects, and waits until the session is open; with reconnection, until the last attempt has failed. The handlers
+    /// run in a task of their own, until the last session is over or the client is told to close.
+    ///
+    /// # Errors
+    /// [`Error::Connect`]: what became of the first of the transports; with reconnection, in the last attempt.
+    /// [`Error::Unusable`]: an option that can not be used.
+    pub async fn connect(self) -> Result<ClientSender> {
+        let (shared, runtime, handlers) = self.prepare()?;
+        runtime.spawn(ClientTask::new(runtime.clone(), shared.clone()));
+        let mut client = Client::<R>::new(shared);
+        super::opened(&mut client).await?;
+        let sender = client.sender();
+        runtime.spawn(handlers.run(client));
+        Ok(sender)
+    }
+}
+
+impl<R: Runtime, H> ClientBuilder<R, H> {
+    /// What is behind these options.
+    fn prepare(self) -> Result<(Arc<Shared>, R, H)> {
+        let mut options = Options::new(&self.url, "/engine.io/", (self.entropy)())?;
+        if let Some(path) = &self.path {
+            options.set_path(path)?;
+        }
+        for (name, value) in &self.query {
+            options.add_query(name, value);
+        }
+        for (name, value) in &self.headers {
+            options.add_header(name, value)?;
+        }
+        let proxies = match &self.proxy {
+            Wanted::Environment => Proxies::from_vars(|name| std::env::var(name).ok()),
+            Wanted::None => Proxies::none(),
+            Wanted::This(url) => Proxies::always(Proxy::parse(url)?),
+        };
+        options.set_proxies(&proxies)?;
+        if self.config.transports.is_empty() {
+            return Err(Error::Unusable {
+                what: "transports",
+                why: "there must be one at least",
+            });
+        }
+        let runtime = self.runtime.clone();
+        let clock = {
+            let runtime = runtime.clone();
+            Box::new(move || runtime.now())
+        };
+        let shared = Shared::new(options, self.config, self.backoff, (self.entropy)(), clock);
+        Ok((Arc::new(shared), runtime, self.handlers))
+    }
+
+    /// What a session may be opened on, in the order in which it is tried. Polling, then WebSocket.
+    pub fn transports(mut self, transports: impl IntoIterator<Item = Transport>) -> Self {
+        let mut all = SmallVec::new();
+        for transport in transports {
+            if !all.contains(&transport) {
+                all.push(transport);
+            }
+        }
+        self.config.transports = all;
+        self
+    }
+
+    /// Whether a session that polls is moved to a WebSocket, where the server offers it. It is.
+    pub fn upgrades(mut self, upgrades: bool) -> Self {
+        self.config.upgrades = upgrades;
+        self
+    }
+
+    /// The endpoint's path, whatever the URL says. `/engine.io/`.
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    /// One more header in every request. The client writes those itself that say how a request is sent.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// One more parameter in the query of every request.
+    pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.query.push((name.into(), value.into()));
+        self
+    }
+
+    /// Goes through this HTTP proxy, `http://user:password@host:port`, whatever the environment says.
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.proxy = Wanted::This(url.into());
+        self
+    }
+
+    /// Goes through no proxy, whatever the environment says. Otherwise `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are
+    /// respected, as [`Proxies::from_vars`] describes.
+    pub fn no_proxy(mut self) -> Self {
+        self.proxy = Wanted::None;
+        self
+    }
+
+    /// Begins a new session where one broke or could not be opened; the first one included. Never after a close of ours,
+    /// nor after a close packet of the server's.
+    pub fn reconnect(mut self, backoff: Backoff) -> Self {
+        self.backoff = Some(backoff);
+        self
+    }
+
+    /// How long it may take until the session is open, all transports together. 20 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.config.connect_timeout = timeout;
+        self
+    }
+
+    /// How long the way from polling to a WebSocket may take. 10 s.
+    pub fn upgrade_timeout(mut self, timeout: Duration) -> Self {
+        self.config.upgrade_timeout = timeout;
+        self
+    }
+
+    /// How long the server may take to answer a POST. 45 s.
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.config.request_timeout = timeout;
+        self
+    }
+
+    /// How long, once the session is closing, nothing may happen before it is given up. 5 s.
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.config.close_timeout = timeout;
+        self
+    }
+
+    /// The largest polling body and WebSocket message that is taken from the server. 64,000,000.
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.config.max_payload = bytes;
+        self
+    }
+
+    /// How much may be queued towards the server. 4,000,000.
+    pub fn max_queue(mut self, bytes: usize) -> Self {
+        self.config.max_queue = bytes;
+        self
+    }
+
+    /// All limits and times at once: those that have no method of their own are there.
+    pub fn config(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Where random numbers come from: WebSocket keys and masks, and the jitter of delays. The operating system's, unless
+    /// this is called; a simulation has its own. It is called several times.
+    pub fn entropy(mut self, source: impl Fn() -> Entropy + Send + 'static) -> Self {
+        self.entropy = Box::new(source);
+        self
+    }
+}
