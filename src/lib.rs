@@ -3,7 +3,8 @@
 //!
 //! # The run loop
 //!
-//! A [`Session`](engineio::Session) is the server's side of one client. Whoever drives it does three things, in any order
+//! A [`Session`](engineio::Session) is the server's side of one client; [`Client`](engineio::client::Client) is the client's,
+//! with an example of its own. Whoever drives it does three things, in any order
 //! and as often as it likes: tells it what happened, asks it what it wants, and calls it again at its deadline.
 //!
 //! ```
@@ -72,17 +73,32 @@
 //! }
 //! ```
 //!
+//! and a client:
+//!
+#![cfg_attr(feature = "tokio", doc = "```no_run")]
+#![cfg_attr(not(feature = "tokio"), doc = "```ignore")]
+//! use sansocket::tokio::engineio::Client;
+//!
+//! #[tokio::main]
+//! async fn main() -> sansocket::Result<()> {
+//!     let mut client = Client::connect("http://127.0.0.1:3000").await?;
+//!     client.send("hello").await?;
+//!     println!("{:?}", client.recv().await);
+//!     client.close().await
+//! }
+//! ```
+//!
 //! # What is where
 //!
 //! Each layer knows only those below it.
 //!
 //! | module | what it holds | feature |
 //! | --- | --- | --- |
-//! | `tokio` | the server's types on tokio | `tokio` |
-//! | `runtime` | the traits that a runtime brings, the async driver, `Server`, `Socket`, `Sender`, `Handle` | `wire` |
-//! | `wire` | HTTP/1.1, WebSocket, one TCP connection, the hub with all sessions: bytes in, bytes out | `wire` |
+//! | `tokio` | the types of server and client on tokio | `tokio` |
+//! | `runtime` | the traits that a runtime brings, the async drivers, `Server`, `Socket`, `Sender`, `Handle`, `Client` | `wire` |
+//! | `wire` | HTTP/1.1, WebSocket, one TCP connection, the hub with all sessions, a client's streams: bytes in, bytes out | `wire` |
 //! | `http` | what a request asks for, who may ask, refusals; no state | `std` |
-//! | [`engineio`] | packets, payloads, the session's machine and its state tables | none |
+//! | [`engineio`] | packets, payloads, the machines of both ends and their state tables | none |
 //! | [`time`] | moments, as numbers that the driver brings | none |
 //!
 //! # Features
@@ -102,7 +118,7 @@
 //!
 //! They say who is to blame. A peer that breaks the protocol is a [`Violation`](engineio::Violation), for logs: the session
 //! has already drawn the consequences. A message that will not be sent is given back, in [`SendError`] or
-//! [`engineio::SendError`]. How a session ended, and how many messages did not arrive for certain, is told once, by
+//! [`engineio::SendError`]. A client that can not connect says why in a `ConnectError`. How a session ended, and how many messages did not arrive for certain, is told once, by
 //! [`Event::Closed`](engineio::Event::Closed). Panics are bugs of this crate, never an answer to what a peer sends.
 
 #![no_std]
