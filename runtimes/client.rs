@@ -26,6 +26,9 @@ use crate::wire::client::{ConnectError, Connection, Options, StreamId};
 /// After how many turns a client lets others run.
 const TURNS: usize = 32;
 
+/// After how many writes to a stream the others have their turn.
+const WRITES: usize = 8;
+
 /// How many things that are no messages are kept for an application that does not ask. The oldest are dropped.
 const MAX_NOTICES: usize = 64;
 
@@ -383,8 +386,9 @@ enum Lane<R: Runtime> {
     Dialing(BoxFuture<io::Result<R::Stream>>),
     Open {
         stream: R::Stream,
-        /// Output that the stream did not take.
-        stuck: Vec<u8>,
+        output: Vec<u8>,
+        /// How much of the output the stream has taken.
+        written: usize,
     },
 }
 
@@ -471,7 +475,8 @@ impl<R: Runtime> ClientTask<R> {
             Poll::Ready(Ok(stream)) => {
                 *self.lane(id) = Lane::Open {
                     stream,
-                    stuck: Vec::new(),
+                    output: Vec::new(),
+                    written: 0,
                 };
                 let now = self.runtime.now();
                 self.shared.lock().connection.handle_connected(now, id);
@@ -509,45 +514,47 @@ impl<R: Runtime> ClientTask<R> {
         true
     }
 
-    /// Writes what there is to say, as far as the stream takes it.
+    /// Writes what there is to say, as far as the stream takes it, but leaves time for reading.
     fn write(&mut self, id: StreamId, cx: &mut Context<'_>) -> bool {
         let mut busy = false;
-        loop {
-            let Lane::Open { stream, stuck } = &mut self.lanes[id as usize] else {
+        for _ in 0..WRITES {
+            let Lane::Open {
+                stream,
+                output,
+                written,
+            } = &mut self.lanes[id as usize]
+            else {
                 return busy;
             };
-            if stuck.is_empty() {
+            if output.is_empty() {
                 let now = self.runtime.now();
-                self.shared.lock().connection.poll_transmit(now, id, stuck);
-                if stuck.is_empty() {
-                    // An idle stream holds no buffer.
-                    *stuck = Vec::new();
+                self.shared.lock().connection.poll_transmit(now, id, output);
+                if output.is_empty() {
                     return busy;
                 }
             }
-            let mut written = 0;
             let failed = loop {
-                if written == stuck.len() {
+                if *written == output.len() {
                     break None;
                 }
-                match stream.poll_write(cx, &stuck[written..]) {
+                match stream.poll_write(cx, &output[*written..]) {
                     Poll::Ready(Ok(0)) => break Some(io::ErrorKind::WriteZero.into()),
-                    Poll::Ready(Ok(length)) => written += length,
+                    Poll::Ready(Ok(length)) => *written += length,
                     Poll::Ready(Err(error)) => break Some(error),
-                    Poll::Pending => break None,
+                    // The stream will wake us.
+                    Poll::Pending => return busy,
                 }
             };
-            busy |= written > 0;
-            stuck.drain(..written);
-            let pending = !stuck.is_empty();
             if let Some(error) = failed {
                 self.fail(id, error);
                 return true;
             }
-            if pending {
-                return busy;
-            }
+            // An idle stream holds no buffer.
+            *output = Vec::new();
+            *written = 0;
+            busy = true;
         }
+        busy
     }
 
     fn fail(&mut self, id: StreamId, error: io::Error) {

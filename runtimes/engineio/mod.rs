@@ -1,6 +1,6 @@
 //! What applications hold: a server, a socket for each client, a handle on both; and a client. Generic over the [`Runtime`].
 //!
-//! Each runtime has a module with these types made for it, such as [`tokio::engineio`](crate::tokio::engineio).
+//! Each runtime has a module with these types made for it, such as `tokio::engineio`.
 //!
 //! [`Runtime`]: super::Runtime
 

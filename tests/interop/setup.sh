@@ -1,9 +1,9 @@
 #!/bin/sh
-# Brings in what the interop tests talk to the server with: npm's and PyPI's clients at the pinned
-# versions, and a headless Chromium. Does nothing, quickly, where all of it is already there.
+# Brings in what the interop tests talk with: npm's and PyPI's clients and servers at the pinned versions,
+# a headless Chromium, and two forward proxies. Does nothing, quickly, where all of it is already there.
 #
 #   tests/interop/setup.sh             everything
-#   tests/interop/setup.sh node        only what the Node.js scenarios need; likewise python, chromium
+#   tests/interop/setup.sh node        only what the Node.js scenarios need; likewise python, chromium, proxies
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -41,7 +41,7 @@ debian_package() {
         fail "please install $program (apt-get install $* failed, see target/interop/setup.log)"
 }
 
-node_clients() {
+node_packages() {
     command -v node >/dev/null || debian_package node nodejs
     command -v npm >/dev/null || debian_package npm npm
     major=$(node -p 'process.versions.node.split(".")[0]')
@@ -55,7 +55,7 @@ node_clients() {
     cp "$here/package-lock.json" "$stamp"
 }
 
-python_clients() {
+python_packages() {
     stamp="$venv/.installed-from"
     cmp -s "$here/requirements.txt" "$stamp" && "$venv/bin/python" -c '' 2>/dev/null && return
     command -v python3 >/dev/null || debian_package python3 python3 python3-venv
@@ -76,14 +76,22 @@ chromium_browser() {
     debian_package chromium chromium
 }
 
+forward_proxies() {
+    # Without the service that the package `tinyproxy` starts. Squid has no such package.
+    command -v tinyproxy >/dev/null || debian_package tinyproxy tinyproxy-bin
+    PATH="$PATH:/usr/sbin" command -v squid >/dev/null || debian_package squid squid
+}
+
 case "${1:-all}" in
 all)
-    node_clients
-    python_clients
+    node_packages
+    python_packages
     chromium_browser
+    forward_proxies
     ;;
-node) node_clients ;;
-python) python_clients ;;
+node) node_packages ;;
+python) python_packages ;;
 chromium) chromium_browser ;;
-*) fail "unknown part '$1': node, python, chromium or nothing" ;;
+proxies) forward_proxies ;;
+*) fail "unknown part '$1': node, python, chromium, proxies or nothing" ;;
 esac

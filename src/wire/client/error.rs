@@ -49,9 +49,6 @@ pub enum ConnectError {
     /// The same, but it was the proxy's doing.
     #[error("proxy: {0}")]
     Proxy(Box<ConnectError>),
-    /// TLS is wanted, and not to be had.
-    #[error("{0}")]
-    Tls(&'static str),
 }
 
 fn code(code: &Option<u16>) -> String {
@@ -70,8 +67,6 @@ pub enum ErrorKind {
     Timeout,
     /// The peer does not speak the protocol.
     Protocol,
-    /// TLS: certificates, names, versions.
-    Tls,
     /// The proxy.
     Proxy,
 }
@@ -84,7 +79,6 @@ impl ErrorKind {
             Self::Refused => "refused",
             Self::Timeout => "timeout",
             Self::Protocol => "protocol",
-            Self::Tls => "tls",
             Self::Proxy => "proxy",
         }
     }
@@ -106,7 +100,6 @@ impl ConnectError {
             Self::Http(_) | Self::Upgrade(_) | Self::WebSocket(_) | Self::Protocol(_) => ErrorKind::Protocol,
             Self::Timeout(_) => ErrorKind::Timeout,
             Self::Proxy(_) => ErrorKind::Proxy,
-            Self::Tls(_) => ErrorKind::Tls,
         }
     }
 
