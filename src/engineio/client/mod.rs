@@ -579,9 +579,10 @@ impl Client {
         }
     }
 
-    /// While we take no input, a ping that does not come proves nothing.
+    /// While we take no input, or nothing is there that could bring a ping, one that does not come proves nothing. Both have
+    /// deadlines of their own.
     fn is_suspended(&self) -> bool {
-        matches!(self.stall, Stall::Until { .. })
+        matches!(self.stall, Stall::Until { .. }) || (self.path == Path::Probed && self.get.is_none())
     }
 
     /// Somebody says what time it is: begin, begin anew or end the watch over a slow application.
