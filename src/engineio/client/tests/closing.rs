@@ -329,7 +329,7 @@ fn close_and_then_the_websocket_dies_goes_over_polling() {
 
 #[test]
 fn close_twice_is_close() {
-    for mut scene in [polling(), websocket(), probing(), probed()] {
+    for mut scene in [polling(), websocket(), probing()] {
         scene.send("a");
         scene.close();
         scene.wait(300);
