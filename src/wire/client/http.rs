@@ -25,6 +25,8 @@ pub(super) struct HttpLane {
     output: Vec<u8>,
     /// The stream has carried a request before this one.
     reused: bool,
+    /// Whether a stream may carry more than one request.
+    keeps: bool,
     max_body: usize,
 }
 
@@ -46,8 +48,9 @@ pub(super) struct Done {
 }
 
 impl HttpLane {
-    pub(super) fn new(max_body: usize) -> Self {
+    pub(super) fn new(max_body: usize, keeps: bool) -> Self {
         Self {
+            keeps,
             state: State::None,
             request: None,
             output: Vec::new(),
@@ -113,7 +116,7 @@ impl HttpLane {
         };
         let result = reader.read(&mut bytes).transpose()?;
         self.state = match &result {
-            Ok(response) if response.keep_alive && bytes.is_empty() => {
+            Ok(response) if self.keeps && response.keep_alive && bytes.is_empty() => {
                 let kept = response
                     .idle_timeout
                     .map_or(KEPT, |theirs| theirs.saturating_sub(MARGIN));
