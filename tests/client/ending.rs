@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use sansocket::engineio::{CloseReason, Transport};
+use sansocket::engineio::{self, CloseReason, Transport};
 use sansocket::tokio::engineio::{Client, ClientEvent, SendError};
 
 use crate::client::{
@@ -29,11 +29,7 @@ fn close_while_polling_and_on_a_websocket() {
         let host = Host::echo(server()).await;
         for way in WAYS {
             for wait in [false, true] {
-                let mut client = client(&host.url)
-                    .transports(way.iter().copied())
-                    .connect()
-                    .await
-                    .unwrap();
+                let mut client = client(&host.url).transports(way).connect().await.unwrap();
                 if wait && way.len() == 2 {
                     upgraded(&mut client).await;
                 }
@@ -52,7 +48,7 @@ fn close_while_connecting() {
     run(async {
         let front = Front::start(|_| Answer::Silence);
         for transport in [Transport::Polling, Transport::WebSocket] {
-            let mut client = client(&front.url()).transports([transport]).start().unwrap();
+            let mut client = client(&front.url()).transports(&[transport]).start().unwrap();
             front.wait_for(|_| true);
             assert_closes(&mut client).await;
         }
@@ -128,11 +124,7 @@ fn close_after_the_server_s() {
         })
         .await;
         for way in WAYS {
-            let mut client = client(&host.url)
-                .transports(way.iter().copied())
-                .connect()
-                .await
-                .unwrap();
+            let mut client = client(&host.url).transports(way).connect().await.unwrap();
             let closed = within("the end", client.wait()).await;
             assert_eq!(closed.reason, CloseReason::ServerDisconnect);
             client.close().await.unwrap();
@@ -184,12 +176,10 @@ fn close_with_a_full_queue_and_unread_messages() {
                 }
             })
             .await;
-            let builder = client(&host.url).transports(way.iter().copied()).max_queue(100_000);
-            let mut client = builder
-                .config(|config| config.receive_window = 1_000)
-                .connect()
-                .await
-                .unwrap();
+            let mut config = engineio::client::Config::default();
+            config.receive_window = 1_000;
+            let builder = client(&host.url).config(config).transports(way).max_queue(100_000);
+            let mut client = builder.connect().await.unwrap();
             let mut sent = 0;
             while client.try_send(sent.to_string()).is_ok() {
                 sent += 1;
@@ -232,7 +222,7 @@ fn begin_close_and_receive_to_the_end() {
             }
         });
         let mut client = client(&front.url())
-            .transports([Transport::WebSocket])
+            .transports(&[Transport::WebSocket])
             .connect()
             .await
             .unwrap();
@@ -257,7 +247,7 @@ fn abort_ends_it_at_once() {
             while websocket.read().is_ok() {}
         });
         let mut client = client(&front.url())
-            .transports([Transport::WebSocket])
+            .transports(&[Transport::WebSocket])
             .connect()
             .await
             .unwrap();
@@ -288,11 +278,7 @@ fn drop_closes_in_order() {
     run(async {
         for (way, close) in WAYS.iter().zip(["1", "1", "1"]) {
             let sink = Sink::start(10_000);
-            let client = client(&sink.front.url())
-                .transports(way.iter().copied())
-                .connect()
-                .await
-                .unwrap();
+            let client = client(&sink.front.url()).transports(way).connect().await.unwrap();
             for number in 0..50 {
                 client.send(number.to_string()).await.unwrap();
             }
@@ -395,7 +381,7 @@ fn close_waits_while_something_moves() {
             }
         });
         let timeout = Duration::from_millis(400);
-        let builder = client(&front.url()).transports([Transport::WebSocket]);
+        let builder = client(&front.url()).transports(&[Transport::WebSocket]);
         let builder = builder.close_timeout(timeout).max_queue(100_000_000);
         let mut client = builder.connect().await.unwrap();
         for _ in 0..COUNT {

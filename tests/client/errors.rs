@@ -29,7 +29,7 @@ const EACH: [Transport; 2] = [Transport::Polling, Transport::WebSocket];
 fn nobody_listens() {
     run_on_both(|| async {
         for transport in EACH {
-            let error = error_of(client(&nowhere()).transports([transport])).await;
+            let error = error_of(client(&nowhere()).transports(&[transport])).await;
             assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
             assert!(error.refused().is_none());
         }
@@ -45,7 +45,7 @@ fn a_refusal_has_its_words() {
     run(async {
         for transport in EACH {
             let front = Front::start(|_| Answer::refused(403, "not you"));
-            let error = error_of(client(&front.url()).transports([transport])).await;
+            let error = error_of(client(&front.url()).transports(&[transport])).await;
             assert_eq!(error.kind(), ErrorKind::Refused);
             let refused = error.refused().expect("a refusal");
             assert_eq!(refused.status(), 403);
@@ -79,7 +79,7 @@ fn a_refusal_of_our_own_server() {
         let (at, handle) = (url(server.local_addr()), server.handle());
         tokio::spawn(server.serve(crate::client::echo));
         for transport in EACH {
-            let error = error_of(client(&at).transports([transport])).await;
+            let error = error_of(client(&at).transports(&[transport])).await;
             let refused = error.refused().expect("a refusal");
             assert_eq!(
                 (refused.status(), refused.message().as_deref()),
@@ -97,7 +97,7 @@ fn a_refusal_of_our_own_server() {
 fn redirects_are_told_and_not_followed() {
     run(async {
         let front = Front::start(|_| Answer::reply(302, &["Location: http://elsewhere.example/"], ""));
-        let error = error_of(client(&front.url()).transports([Transport::Polling])).await;
+        let error = error_of(client(&front.url()).transports(&[Transport::Polling])).await;
         assert_eq!(error.kind(), ErrorKind::Refused);
         let refused = error.refused().expect("a refusal");
         assert_eq!(refused.location(), Some("http://elsewhere.example/"));
@@ -127,7 +127,7 @@ fn garbage() {
             ("", ErrorKind::Connection),
         ] {
             let front = Front::start(|_| Answer::Raw(garbage.into()));
-            let error = error_of(client(&front.url()).transports([Transport::Polling])).await;
+            let error = error_of(client(&front.url()).transports(&[Transport::Polling])).await;
             assert_eq!(error.kind(), kind, "{garbage:?}: {error}");
         }
         for (garbage, kind) in [
@@ -141,7 +141,7 @@ fn garbage() {
             ("", ErrorKind::Connection),
         ] {
             let front = Front::start(|_| Answer::Raw(garbage.into()));
-            let error = error_of(client(&front.url()).transports([Transport::WebSocket])).await;
+            let error = error_of(client(&front.url()).transports(&[Transport::WebSocket])).await;
             assert_eq!(error.kind(), kind, "{garbage:?}: {error}");
         }
     });
@@ -157,7 +157,7 @@ fn a_websocket_without_a_session() {
                 while websocket.read().is_ok() {}
             })
         });
-        let error = error_of(client(&front.url()).transports([Transport::WebSocket])).await;
+        let error = error_of(client(&front.url()).transports(&[Transport::WebSocket])).await;
         assert!(matches!(error, ConnectError::WebSocketClosed(_)), "{error}");
         let front = Front::start(|_| {
             Answer::websocket(|mut websocket| {
@@ -165,7 +165,7 @@ fn a_websocket_without_a_session() {
                 while websocket.read().is_ok() {}
             })
         });
-        let error = error_of(client(&front.url()).transports([Transport::WebSocket])).await;
+        let error = error_of(client(&front.url()).transports(&[Transport::WebSocket])).await;
         assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
     });
 }
@@ -184,7 +184,7 @@ fn the_first_transport_s_error_is_told() {
             Some("first")
         );
         let backwards = [Transport::WebSocket, Transport::Polling];
-        let error = error_of(client(&front.url()).transports(backwards)).await;
+        let error = error_of(client(&front.url()).transports(&backwards)).await;
         assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
 
         let opens = on_websocket(|mut websocket| while websocket.read().is_ok() {});

@@ -97,10 +97,7 @@ fn transports_in_their_order() {
             ),
         ] {
             let front = Front::start(|_| Answer::refused(403, "nobody"));
-            let connected = client(&front.url())
-                .transports(transports.iter().copied())
-                .connect()
-                .await;
+            let connected = client(&front.url()).transports(transports).connect().await;
             assert!(matches!(connected, Err(Error::Connect(_))));
             let asked: Vec<Kind> = front.requests().iter().map(Request::kind).collect();
             assert_eq!(asked, kinds);
@@ -112,7 +109,7 @@ fn transports_in_their_order() {
 fn no_upgrades() {
     run(async {
         let host = Host::echo(server()).await;
-        let mut stays = client(&host.url).upgrades(false).connect().await.unwrap();
+        let mut stays = client(&host.url).allow_upgrades(false).connect().await.unwrap();
         let mut moves = client(&host.url).connect().await.unwrap();
         upgraded(&mut moves).await;
         for _ in 0..3 {
@@ -182,7 +179,7 @@ fn the_connect_timeout() {
         let front = Front::start(|_| Answer::Silence);
         for transport in [Transport::Polling, Transport::WebSocket] {
             let (begun, timeout) = (Instant::now(), Duration::from_millis(250));
-            let connecting = client(&front.url()).transports([transport]).connect_timeout(timeout);
+            let connecting = client(&front.url()).transports(&[transport]).connect_timeout(timeout);
             let Err(Error::Connect(error)) = within("the timeout", connecting.connect()).await else {
                 panic!("it has connected");
             };
@@ -243,7 +240,7 @@ fn what_is_too_large_is_not_taken() {
         });
         for (front, transport) in [(&polling, Transport::Polling), (&websocket, Transport::WebSocket)] {
             for (max_payload, fits) in [(10_000, true), (1_000, false)] {
-                let builder = client(&front.url()).transports([transport]);
+                let builder = client(&front.url()).transports(&[transport]);
                 let mut client = builder.max_payload(max_payload).connect().await.unwrap();
                 assert!(matches!(event(&mut client).await, ClientEvent::Opened { .. }));
                 match event(&mut client).await {
@@ -265,12 +262,11 @@ fn what_is_too_large_is_not_taken() {
 fn what_goes_into_a_post() {
     run(async {
         let sink = Sink::start(40);
-        for change in [
-            (|config| config.max_packets_per_request = 2) as fn(&mut engineio::client::Config),
-            |_| (),
-        ] {
+        for limit in [Some(2), None] {
+            let mut config = engineio::client::Config::default();
+            config.max_packets_per_request = limit.unwrap_or(config.max_packets_per_request);
             let before = sink.front.requests_of(Kind::Post).len();
-            let builder = client(&sink.front.url()).upgrades(false).config(change);
+            let builder = client(&sink.front.url()).config(config).allow_upgrades(false);
             let mut client = builder.start().unwrap();
             for number in 0..30 {
                 client.send(format!("message {number}")).await.unwrap();
@@ -281,9 +277,9 @@ fn what_goes_into_a_post() {
             let most = posts.iter().map(|post| post.text().split('\x1e').count()).max();
             let longest = posts.iter().map(|post| post.body.len()).max();
             assert!(longest <= Some(40), "{longest:?}");
-            // Three messages and the close packet are within 40 bytes.
-            let per_post = if before == 0 { 2 } else { 4 };
-            assert_eq!(most, Some(per_post));
+            // Three messages and the close packet are within 40 bytes. How many wait for a POST is a matter of time.
+            let expected = if limit.is_some() { 1..=2 } else { 3..=4 };
+            assert!(expected.contains(&most.expect("there were POSTs")), "{most:?}");
         }
         assert_eq!(sink.messages().len(), 60);
     });
@@ -293,7 +289,7 @@ fn what_goes_into_a_post() {
 fn where_random_numbers_come_from() {
     run(async {
         let sink = Sink::start(1000);
-        let builder = client(&sink.front.url()).entropy(|| Box::new(|bytes| bytes.fill(0)));
+        let builder = client(&sink.front.url()).entropy(|bytes| bytes.fill(0));
         let mut client = builder.connect().await.unwrap();
         upgraded(&mut client).await;
         client.close().await.unwrap();
@@ -362,7 +358,7 @@ fn options_that_can_not_be_used() {
     run(async {
         let url = "http://127.0.0.1:1";
         for (builder, named) in [
-            (client(url).transports([]), "transports"),
+            (client(url).transports(&[]), "transports"),
             (client(url).path("a b"), "path"),
             (client(url).header("a b", "c"), "header"),
             (client(url).header("a", "b\r\nc: d"), "header"),

@@ -50,7 +50,7 @@ fn send_waits_for_room_and_goes_on() {
     run(async {
         let (front, go, taken) = slow_reader();
         let mut client = client(&front.url())
-            .transports([Transport::WebSocket])
+            .transports(&[Transport::WebSocket])
             .max_queue(4 * SIZE)
             .connect()
             .await
@@ -155,7 +155,7 @@ fn messages_that_are_too_large_for_the_server_make_room() {
                     _ => Answer::Silence,
                 }
             });
-            let builder = client(&front.url()).transports([transport]);
+            let builder = client(&front.url()).transports(&[transport]);
             let mut client = builder.max_queue(1_000).start().unwrap();
             client.send(vec![1; 800]).await.unwrap();
             let sender = client.sender();
@@ -179,7 +179,7 @@ fn senders_that_wait_are_told_of_the_end() {
     run(async {
         let (front, _go, _) = slow_reader();
         let mut client = client(&front.url())
-            .transports([Transport::WebSocket])
+            .transports(&[Transport::WebSocket])
             .max_queue(2 * SIZE)
             .connect()
             .await

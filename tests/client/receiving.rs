@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use sansocket::engineio::{CloseReason, Config, Transport};
+use sansocket::engineio::{self, CloseReason, Config, Transport};
 
 use crate::client::{ENOUGH, Host, WAYS, client, run, run_on_both, server, until_still, within};
 use crate::front;
@@ -25,11 +25,7 @@ fn recv_in_a_select_loses_nothing() {
                 Ok(())
             })
             .await;
-            let mut client = client(&host.url)
-                .transports(way.iter().copied())
-                .connect()
-                .await
-                .unwrap();
+            let mut client = client(&host.url).transports(way).connect().await.unwrap();
             let mut others = 0;
             let mut next = 0;
             while next < 300 {
@@ -78,11 +74,7 @@ fn a_server_is_made_to_wait() {
                 }
             })
             .await;
-            let mut client = client(&host.url)
-                .transports(way.iter().copied())
-                .connect()
-                .await
-                .unwrap();
+            let mut client = client(&host.url).transports(way).connect().await.unwrap();
             let before = until_still("sending to a client that does not receive", || {
                 sent.load(Ordering::SeqCst)
             })
@@ -116,14 +108,10 @@ fn an_application_that_stalls() {
             Ok(())
         })
         .await;
-        let mut client = client(&host.url)
-            .config(|config| {
-                config.receive_window = 1;
-                config.stall_timeout = Some(Duration::from_millis(100));
-            })
-            .connect()
-            .await
-            .unwrap();
+        let mut config = engineio::client::Config::default();
+        config.receive_window = 1;
+        config.stall_timeout = Some(Duration::from_millis(100));
+        let mut client = client(&host.url).config(config).connect().await.unwrap();
         let closed = within("the end", client.wait()).await;
         assert_eq!(closed.reason, CloseReason::Stalled);
         assert_eq!(client.recv().await, Some("0".into()));
@@ -155,7 +143,7 @@ fn a_server_that_floods_with_pings() {
             note.send(written).expect("the test");
         });
         let client = client(&front.url())
-            .transports([Transport::WebSocket])
+            .transports(&[Transport::WebSocket])
             .connect()
             .await
             .unwrap();

@@ -79,7 +79,7 @@ fn a_server_that_is_restarted() {
         for way in WAYS {
             let mortal = Mortal::start("127.0.0.1:0").await;
             let mut client = client(&url(mortal.address))
-                .transports(way.iter().copied())
+                .transports(way)
                 .reconnect(quickly(1_000))
                 .connect()
                 .await
@@ -143,7 +143,7 @@ fn attempts_are_exhausted() {
             .max_delay(Duration::from_millis(100))
             .jitter(0.0);
         let begun = Instant::now();
-        let builder = client(&front.url()).transports([Transport::Polling]);
+        let builder = client(&front.url()).transports(&[Transport::Polling]);
         let Err(Error::Connect(error)) = within("an error", builder.reconnect(backoff).connect()).await else {
             panic!("it has connected");
         };
@@ -169,7 +169,7 @@ fn events_of_an_end_after_several_attempts() {
             _ => Answer::ok("ok"),
         });
         let backoff = quickly(2);
-        let builder = client(&front.url()).transports([Transport::Polling]);
+        let builder = client(&front.url()).transports(&[Transport::Polling]);
         let mut client = builder.reconnect(backoff).connect().await.unwrap();
         let mut told = Vec::new();
         while let Some(event) = within("the end", client.event()).await {
@@ -202,7 +202,7 @@ fn ends_that_are_ends() {
     run(async {
         for transport in [Transport::Polling, Transport::WebSocket] {
             let mortal = Mortal::start("127.0.0.1:0").await;
-            let builder = || client(&url(mortal.address)).transports([transport]);
+            let builder = || client(&url(mortal.address)).transports(&[transport]);
             let mut ours = builder().reconnect(quickly(1_000)).connect().await.unwrap();
             ours.close().await.unwrap();
             let theirs = builder().reconnect(quickly(1_000)).connect().await.unwrap();
@@ -247,7 +247,7 @@ fn sending_after_a_network_has_died() {
             })
         });
         let mut client = client(&front.url())
-            .transports([Transport::WebSocket])
+            .transports(&[Transport::WebSocket])
             .max_queue(1_000_000)
             .reconnect(quickly(1_000))
             .connect()
@@ -289,7 +289,7 @@ fn an_application_that_lags_behind() {
         });
         let timeout = Duration::from_millis(300);
         let builder = client(&front.url())
-            .transports([Transport::Polling])
+            .transports(&[Transport::Polling])
             .connect_timeout(timeout);
         let mut client = builder.reconnect(quickly(1_000)).connect().await.unwrap();
         until("as many sessions as are kept", || {
@@ -328,7 +328,7 @@ fn messages_of_sessions_stay_in_order() {
             Kind::Post => Answer::ok("ok"),
             _ => Answer::HangUp,
         });
-        let builder = client(&front.url()).transports([Transport::Polling]);
+        let builder = client(&front.url()).transports(&[Transport::Polling]);
         let mut client = builder.reconnect(quickly(1_000)).connect().await.unwrap();
         for number in 0..5 {
             for letter in ["a", "b"] {

@@ -41,11 +41,7 @@ fn every_way_carries_text_and_bytes_in_order() {
     run_on_both(|| async {
         for way in WAYS {
             let host = Host::echo(server().max_payload(100_000)).await;
-            let mut client = client(&host.url)
-                .transports(way.iter().copied())
-                .connect()
-                .await
-                .unwrap();
+            let mut client = client(&host.url).transports(way).connect().await.unwrap();
             assert_eq!(client.sid(), host.handle.sessions().into_iter().next());
             assert_eq!(client.max_payload(), Some(100_000));
             let large = "x".repeat(70_000);
@@ -146,10 +142,7 @@ fn a_hundred_clients_at_once() {
         for number in 0..100 {
             let url = host.url.clone();
             all.spawn(async move {
-                let mut client = client(&url)
-                    .transports(WAYS[number % 3].iter().copied())
-                    .connect()
-                    .await?;
+                let mut client = client(&url).transports(WAYS[number % 3]).connect().await?;
                 for round in 0..3 {
                     let text = format!("{number}: {round}");
                     client.send(text.clone()).await?;
@@ -171,7 +164,7 @@ fn two_clients_in_one_task() {
         let host = Host::echo(server()).await;
         let mut one = client(&host.url).connect().await.unwrap();
         let mut other = client(&host.url)
-            .transports([Transport::WebSocket])
+            .transports(&[Transport::WebSocket])
             .connect()
             .await
             .unwrap();

@@ -6,13 +6,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use sansocket::engineio::Data;
+use sansocket::engineio::client::Config;
 use sansocket::runtime::Runtime;
 use sansocket::runtime::engineio::{Backoff, Client, ClientEvent, ClientSender, TrySendError};
 use sansocket::{Error, Result};
 
 use super::client_plan::{ClientScript, Leaving, Taking};
 use super::content::Content;
-use super::executor::{Owner, lock};
+use super::executor::Owner;
 use super::oracle::Oracle;
 use super::plan::{MILLI, Plan, SECOND};
 use super::rng::Rng;
@@ -102,25 +103,22 @@ impl Visitor {
 
     async fn connect(&mut self) -> Result<Client<Sim>> {
         let script = self.script.clone();
-        let entropy = std::sync::Mutex::new(self.rng.fork());
+        let mut entropy = self.rng.fork();
+        let mut config = Config::default();
+        config.stall_timeout = script.stall_timeout.map(Plan::duration);
+        config.receive_window = script.receive_window;
+        config.max_packets_per_request = script.max_packets;
         let mut builder = Client::builder_on(self.sim.of(Owner::Client), script.url)
             .no_proxy()
-            .entropy(move || {
-                let mut source = lock(&entropy).fork();
-                Box::new(move |bytes: &mut [u8]| source.fill(bytes))
-            })
-            .transports(script.transports.iter().copied())
-            .upgrades(script.upgrades)
+            .entropy(move |bytes: &mut [u8]| entropy.fill(bytes))
+            .config(config)
+            .transports(&script.transports)
+            .allow_upgrades(script.upgrades)
             .connect_timeout(Plan::duration(script.connect_timeout))
             .upgrade_timeout(Plan::duration(script.upgrade_timeout))
             .request_timeout(Plan::duration(script.request_timeout))
             .close_timeout(Plan::duration(script.close_timeout))
-            .max_queue(script.max_queue)
-            .config(|config| {
-                config.stall_timeout = script.stall_timeout.map(Plan::duration);
-                config.receive_window = script.receive_window;
-                config.max_packets_per_request = script.max_packets;
-            });
+            .max_queue(script.max_queue);
         if let Some(reconnecting) = script.reconnecting {
             let backoff = Backoff::default()
                 .delay(Plan::duration(reconnecting.delay))
