@@ -50,13 +50,10 @@ fn drive<Fut: Future<Output = ()>>(runtime: &tokio::runtime::Runtime, test: Fut)
     assert!(ended.is_ok(), "the test does not end");
 }
 
-#[track_caller]
-pub fn within<F: Future>(what: &'static str, future: F) -> impl Future<Output = F::Output> {
-    async move {
-        match tokio::time::timeout(ENOUGH, future).await {
-            Ok(output) => output,
-            Err(_) => panic!("not within {ENOUGH:?}: {what}"),
-        }
+pub async fn within<F: Future>(what: &'static str, future: F) -> F::Output {
+    match tokio::time::timeout(ENOUGH, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("not within {ENOUGH:?}: {what}"),
     }
 }
 
