@@ -454,15 +454,16 @@ impl Connection {
     }
 
     fn tell(&mut self, now: Instant, input: Input) {
+        let mut understood = false;
         match self.machine.handle_input(now, input) {
-            Ok(()) => {}
+            Ok(()) => understood = true,
             Err(violation @ Violation::BadProbe) => self.upgrade_error = Some(violation.into()),
             Err(violation) => self.note(violation.into()),
         }
         if !self.opened && self.machine.handshake().is_some() {
             self.opened = true;
             // What became of the transports before this one does not matter any more.
-            if self.machine.phase() == Phase::Open {
+            if understood {
                 self.error = None;
             }
         }
