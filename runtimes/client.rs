@@ -349,12 +349,7 @@ impl State {
         let next = Connection::new(self.options.clone(), self.config.clone(), begins, cookies);
         let mut last = mem::replace(&mut self.connection, next);
         // What was not sent is kept: the next queue is as large as the last one.
-        let unsent: Vec<Data> = last.machine().take_unsent().collect();
-        for data in unsent {
-            if let Err(error) = self.connection.machine().send(data) {
-                self.note(ClientEvent::TooLarge(error.into_data()));
-            }
-        }
+        self.connection.machine().requeue(last.machine().take_unsent());
         let mut was_opened = mem::take(&mut self.opened);
         if last.look().has_messages() {
             self.past.push_back(Past::Session(Box::new(last), was_opened));
@@ -380,13 +375,18 @@ impl State {
         self.past.push_back(Past::Notice(event));
     }
 
-    /// Whether the application has so much to take that the next session has to wait.
+    /// Whether the application has so much to take that the next session has to wait: messages that were received, or as
+    /// many bytes that were given back as the queue may hold.
     fn lags(&self) -> bool {
-        self.past
-            .iter()
-            .filter(|past| matches!(past, Past::Session(..)))
-            .count()
-            >= MAX_LEFT
+        let (mut sessions, mut bytes) = (0, 0);
+        for past in &self.past {
+            match past {
+                Past::Session(..) => sessions += 1,
+                Past::Notice(ClientEvent::TooLarge(data)) => bytes += data.len() + 64,
+                Past::Notice(_) => {}
+            }
+        }
+        sessions >= MAX_LEFT || bytes > self.config.max_queue
     }
 
     fn has_event(&self) -> bool {

@@ -62,6 +62,21 @@ impl Outbox {
         Some(data)
     }
 
+    /// Puts messages back, in front of all others: those that were handed over last, and have not left.
+    pub(super) fn take_back(&mut self, messages: impl DoubleEndedIterator<Item = Data>) {
+        for data in messages.rev() {
+            self.handed -= 1;
+            self.cost += cost(&data);
+            self.messages.push_front(data);
+        }
+    }
+
+    /// Queues what another queue of this size has held, whether or not there is room: it was taken once.
+    pub(super) fn take_over(&mut self, data: Data) {
+        self.cost += cost(&data);
+        self.messages.push_back(data);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
@@ -106,7 +121,8 @@ impl Outbox {
 
     pub(super) fn assert_invariants(&self, max: usize) {
         assert!(self.confirmed <= self.handed);
-        assert!(self.cost <= max, "the queue has outgrown its limit");
+        // What was taken back, or over from another queue, may be as much again.
+        assert!(self.cost <= max.saturating_mul(2), "the queue has outgrown its limit");
         if self.messages.len() <= KEPT_PLACES {
             assert_eq!(self.cost, self.messages.iter().map(cost).sum::<usize>());
         }

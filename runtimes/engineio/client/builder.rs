@@ -208,7 +208,7 @@ impl<R: Runtime, H> ClientBuilder<R, H> {
             options.set_path(path)?;
         }
         for (name, value) in &self.query {
-            options.add_query(name, value);
+            options.add_query(name, value)?;
         }
         for (name, value) in &self.headers {
             options.add_header(name, value)?;

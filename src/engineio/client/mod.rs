@@ -254,6 +254,13 @@ impl Client {
         core::iter::from_fn(move || if closed { self.outbox.take() } else { None })
     }
 
+    /// Queues what an earlier session has left unsent, whether or not there is room: it was in a queue already.
+    pub fn requeue(&mut self, unsent: impl IntoIterator<Item = Data>) {
+        if self.phase != Phase::Closed {
+            unsent.into_iter().for_each(|data| self.outbox.take_over(data));
+        }
+    }
+
     // ---- what happened ----
 
     /// Something happened on the wire.
@@ -669,7 +676,7 @@ impl Client {
             self.path = path;
         }
         self.get = None;
-        self.post = None;
+        self.lose_post();
         self.ending = None;
         self.pong = None;
         self.wants_handshake = false;

@@ -1,5 +1,6 @@
 //! All that a client has between its machine and its byte streams.
 
+use core::fmt;
 use std::boxed::Box;
 use std::io;
 use std::string::String;
@@ -44,7 +45,6 @@ impl StreamId {
 ///
 /// The application's commands are those of the [`machine`](Self::machine); its events come out of
 /// [`poll_event`](Self::poll_event).
-#[derive(Debug)]
 pub struct Connection {
     options: Arc<Options>,
     machine: Client,
@@ -56,6 +56,16 @@ pub struct Connection {
     error: Option<ConnectError>,
     upgrade_error: Option<ConnectError>,
     opened: bool,
+}
+
+/// Requests that wait to be written hold passwords and cookies, which belong into no log.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("options", &self.options)
+            .field("machine", &self.machine)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Connection {
@@ -150,7 +160,11 @@ impl Connection {
         match id {
             StreamId::Poll | StreamId::Push => true,
             // Answers to pings that the server does not read are not heaped up.
-            StreamId::WebSocket => self.machine.wants_input() && self.websocket.waiting() < TURN,
+            StreamId::WebSocket => {
+                // No message comes on a WebSocket that is being tried, and it must not fail for a slow application.
+                let takes = self.machine.transport() == Transport::Polling || self.machine.wants_input();
+                takes && self.websocket.waiting() < TURN
+            }
         }
     }
 
@@ -259,8 +273,14 @@ impl Connection {
     pub fn poll_transmit(&mut self, now: Instant, id: StreamId, out: &mut Vec<u8>) {
         self.pump(now);
         match id {
-            StreamId::Poll => self.poll.poll_transmit(out),
-            StreamId::Push => self.push.poll_transmit(out),
+            StreamId::Poll => {
+                let _req = self.poll.poll_transmit(out);
+            }
+            StreamId::Push => {
+                if let Some(req) = self.push.poll_transmit(out) {
+                    self.machine.handle_leaving(req);
+                }
+            }
             StreamId::WebSocket => {
                 while self.websocket.is_open() && self.websocket.output().len() < TURN {
                     let Some(transmit) = self.machine.poll_transmit(now) else {
@@ -268,7 +288,7 @@ impl Connection {
                     };
                     self.websocket.transmit(now, transmit);
                 }
-                out.append(self.websocket.output());
+                self.websocket.poll_transmit(out);
                 // The upgrade packet may have made room for requests, and a full queue.
                 self.pump(now);
             }
@@ -312,7 +332,8 @@ impl Connection {
 
     /// Makes the requests that the machine wants.
     fn pump(&mut self, now: Instant) {
-        if self.machine.phase() == Phase::Closed {
+        // No request follows once the session is over, or on its WebSocket.
+        if self.machine.phase() == Phase::Closed || self.machine.transport() == Transport::WebSocket {
             self.poll.cancel();
             self.push.cancel();
         }
@@ -332,9 +353,13 @@ impl Connection {
                 }
                 Request::Post(req, body) => {
                     let bytes = self.request("POST", Some(&body));
+                    self.machine.handle_waiting(req);
                     self.push.begin(now, req, bytes);
                 }
-                Request::WebSocket => self.websocket.begin(),
+                Request::WebSocket => {
+                    self.upgrade_error = None;
+                    self.websocket.begin();
+                }
             }
         }
     }
