@@ -195,7 +195,8 @@ impl<R: Runtime> ClientBuilder<R, ClientHandlers> {
         let mut client = Client::<R>::new(shared);
         super::opened(&mut client).await?;
         let sender = client.sender();
-        runtime.spawn(handlers.run(client));
+        let handling = sender.shared.begin_handling();
+        runtime.spawn(handlers.run(client, handling));
         Ok(sender)
     }
 }

@@ -70,6 +70,7 @@ impl Client {
         if self.post.as_ref().is_some_and(|post| post.req == req) {
             // What the body says does not matter: `ok` here, `OK` there. The server has taken what it was sent.
             self.post = None;
+            self.outbox.give_up_room();
             self.outbox.confirm_all();
             self.note_closing(now);
             if self.close_handed {
@@ -173,6 +174,7 @@ impl Client {
     pub fn handle_waiting(&mut self, req: ReqId) {
         if let Some(post) = self.post.as_mut().filter(|post| post.req == req) {
             post.waits = true;
+            self.outbox.keep_room(post.messages.iter());
         }
         self.assert_invariants();
     }
@@ -182,7 +184,9 @@ impl Client {
         if let Some(post) = self.post.as_mut().filter(|post| post.req == req) {
             post.waits = false;
             post.messages = Vec::new();
+            self.outbox.give_up_room();
         }
+        self.note_room();
         self.assert_invariants();
     }
 

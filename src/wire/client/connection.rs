@@ -56,6 +56,8 @@ pub struct Connection {
     error: Option<ConnectError>,
     upgrade_error: Option<ConnectError>,
     opened: bool,
+    /// What the WebSocket was last given to write is not known to be written.
+    unwritten: bool,
 }
 
 /// Requests that wait to be written hold passwords and cookies, which belong into no log.
@@ -83,6 +85,7 @@ impl Connection {
             error: None,
             upgrade_error: None,
             opened: false,
+            unwritten: false,
         }
     }
 
@@ -146,7 +149,8 @@ impl Connection {
         }
     }
 
-    /// Whether this stream has a use. Drop it where it has none, once what it was given to write is written.
+    /// Whether this stream has a use. Drop it where it has none, once what it was given to write is written; and drop all
+    /// of them once [it is finished](Self::is_finished).
     pub fn wants_stream(&self, id: StreamId) -> bool {
         match id {
             StreamId::Poll => self.poll.wants_stream(),
@@ -221,6 +225,8 @@ impl Connection {
 
     /// Bytes came on a stream.
     pub fn handle_input(&mut self, now: Instant, id: StreamId, mut bytes: &[u8]) {
+        // A server that still talks has not got to our goodbye yet.
+        self.machine.handle_progress(now);
         match id {
             StreamId::Poll => {
                 let done = self.poll.handle_input(now, bytes);
@@ -282,6 +288,7 @@ impl Connection {
                 }
             }
             StreamId::WebSocket => {
+                self.unwritten = false;
                 while self.websocket.is_open() && self.websocket.output().len() < TURN {
                     let Some(transmit) = self.machine.poll_transmit(now) else {
                         break;
@@ -289,6 +296,7 @@ impl Connection {
                     self.websocket.transmit(now, transmit);
                 }
                 self.websocket.poll_transmit(out);
+                self.unwritten = !out.is_empty();
                 // The upgrade packet may have made room for requests, and a full queue.
                 self.pump(now);
             }
@@ -310,15 +318,22 @@ impl Connection {
             return None;
         }
         let machine = self.machine.poll_timeout();
-        machine.into_iter().chain(self.websocket.poll_timeout()).min()
+        let websocket = self.websocket.poll_timeout().filter(|_| !self.says_goodbye());
+        machine.into_iter().chain(websocket).min()
     }
 
     /// Does what is due at this time.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.websocket.handle_timeout(now) {
+        let closing = self.says_goodbye();
+        if !closing && self.websocket.handle_timeout(now) {
             self.tell(now, Input::WsClosed);
         }
         self.machine.handle_timeout(now);
+        if closing && self.unwritten && self.machine.closed().is_some() {
+            self.note(ConnectError::Timeout(
+                "the server did not take all that was sent in time",
+            ));
+        }
         self.pump(now);
     }
 
@@ -460,6 +475,11 @@ impl Connection {
                 self.tell(now, Input::WsFailed);
             }
         }
+    }
+
+    /// Whether the session is closing on its WebSocket. How long the server may take is the machine's to say then.
+    fn says_goodbye(&self) -> bool {
+        self.machine.phase() == Phase::Closing && self.machine.transport() == Transport::WebSocket
     }
 
     fn is_upgrading(&self) -> bool {
