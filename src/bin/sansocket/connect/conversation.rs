@@ -236,11 +236,14 @@ impl Conversation {
             .closed
             .is_none_or(|closed| closed.reason == CloseReason::ClientDisconnect && delivered);
         if let Some(error) = self.out.error.take() {
-            let _unseen = writeln!(std::io::stderr(), "sansocket: cannot write to stdout: {error}");
+            crate::complain(&format!("cannot write to stdout: {error}"));
             return ExitCode::FAILURE;
         }
+        if let Asked::Signal(status) = self.asked {
+            crate::complain("ended by a signal");
+            return ExitCode::from(status);
+        }
         let status = match self.asked {
-            Asked::Signal(status) => Some(status),
             Asked::Close if in_order => Some(0),
             // Without a session there was no close: nobody has given up the attempt to connect, and it has failed.
             Asked::EndOfInput if in_order && self.closed.is_some() => Some(0),
@@ -255,8 +258,7 @@ impl Conversation {
                     (0, count) => format!(" ({count} messages not confirmed)"),
                     (count, _) => format!(" ({count} messages not delivered)"),
                 };
-                // Whoever has closed it does not want to know.
-                let _unseen = writeln!(std::io::stderr(), "sansocket: {}{lost}", printable(why));
+                crate::complain(&format!("{}{lost}", printable(why)));
                 ExitCode::FAILURE
             }
         }
