@@ -145,6 +145,12 @@ pub mod runtime;
 pub use backoff::Backoff;
 pub use error::{Error, Result, SendError};
 
+#[cfg(feature = "async-std")]
+pub use runtime::async_std;
+#[cfg(feature = "blocking")]
+pub use runtime::blocking;
+#[cfg(feature = "smol")]
+pub use runtime::smol;
 #[cfg(feature = "tokio")]
 pub use runtime::tokio;
 
