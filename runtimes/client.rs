@@ -4,6 +4,7 @@ use core::future::Future;
 use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use std::boxed::Box;
 use std::collections::VecDeque;
 use std::io;
@@ -18,7 +19,7 @@ use super::log::log;
 use super::{Runtime, Stream};
 use crate::Backoff;
 use crate::engineio::client::{Config, Event};
-use crate::engineio::{CloseReason, Closed, Data, Sid, Transport};
+use crate::engineio::{CloseReason, Closed, Data, SendError, Sid, Transport};
 use crate::time::Instant;
 use crate::wire::Entropy;
 use crate::wire::client::{ConnectError, Connection, Options, StreamId};
@@ -68,7 +69,7 @@ pub enum ClientEvent {
         /// The how many-th time in a row, from 1.
         attempt: u32,
         /// How long it waits before.
-        delay: core::time::Duration,
+        delay: Duration,
     },
 }
 
@@ -101,11 +102,42 @@ pub(crate) struct State {
     driver: Option<Waker>,
     receiver: Option<Waker>,
     /// Who waits for room in the queue.
-    senders: Vec<Waker>,
+    senders: Waiters,
     /// Who waits for a session to be open, or for the end.
-    watchers: Vec<Waker>,
+    watchers: Waiters,
     /// Watchers were told that a session is open.
     told: bool,
+}
+
+/// Those who wait for the same thing, each in a place of its own.
+#[derive(Default)]
+pub(crate) struct Waiters {
+    next: u64,
+    wakers: Vec<(u64, Waker)>,
+}
+
+impl Waiters {
+    /// Wakes this one next time. Its place is `None` at first.
+    pub(crate) fn wait(&mut self, place: &mut Option<u64>, waker: &Waker) {
+        let own = *place.get_or_insert_with(|| {
+            self.next += 1;
+            self.next
+        });
+        match self.wakers.iter_mut().find(|waiting| waiting.0 == own) {
+            Some(waiting) => waiting.1.clone_from(waker),
+            None => self.wakers.push((own, waker.clone())),
+        }
+    }
+
+    /// This one does not wait any more.
+    pub(crate) fn leave(&mut self, place: u64) {
+        self.wakers.retain(|waiting| waiting.0 != place);
+    }
+
+    /// Moves all of them out, to be woken.
+    fn take(&mut self, out: &mut Vec<Waker>) {
+        out.extend(self.wakers.drain(..).map(|waiting| waiting.1));
+    }
 }
 
 /// What becomes of a client.
@@ -148,8 +180,8 @@ impl Shared {
             over: None,
             driver: None,
             receiver: None,
-            senders: Vec::new(),
-            watchers: Vec::new(),
+            senders: Waiters::default(),
+            watchers: Waiters::default(),
             told: false,
         };
         Self {
@@ -217,6 +249,14 @@ impl State {
         self.over
     }
 
+    pub(crate) fn senders(&mut self) -> &mut Waiters {
+        &mut self.senders
+    }
+
+    pub(crate) fn watchers(&mut self) -> &mut Waiters {
+        &mut self.watchers
+    }
+
     /// Whether any session was ever open.
     pub(crate) fn ever_opened(&self) -> bool {
         self.ever_opened || self.connection.look().handshake().is_some()
@@ -227,14 +267,32 @@ impl State {
         self.leaving = true;
     }
 
-    /// Wakes this sender when there is room in the queue again.
-    pub(crate) fn wait_for_room(&mut self, waker: &Waker) {
-        remember(&mut self.senders, waker);
+    /// Queues a message. In the moment between two sessions there is no room.
+    pub(crate) fn send(&mut self, data: Data) -> Result<(), SendError> {
+        match self.connection.machine().send(data) {
+            Err(SendError::Closed(data)) if self.goes_on() => Err(SendError::Full(data)),
+            result => result,
+        }
     }
 
-    /// Wakes this watcher when a session is open, and at the end.
-    pub(crate) fn watch(&mut self, waker: &Waker) {
-        remember(&mut self.watchers, waker);
+    /// Whether the session is over, and there is going to be another one.
+    fn goes_on(&self) -> bool {
+        let closed = self.connection.look().closed();
+        self.over.is_none() && closed.is_some_and(|closed| self.next_delay(closed.reason, 0).is_some())
+    }
+
+    /// How long to wait before the next session; `None` where there will be none.
+    fn next_delay(&self, reason: CloseReason, random: u64) -> Option<Duration> {
+        if self.leaving || matches!(reason, CloseReason::ClientDisconnect | CloseReason::ServerDisconnect) {
+            return None;
+        }
+        self.backoff.as_ref()?.delay_before(self.next_attempt(), random)
+    }
+
+    /// The how many-th try in a row the next one is.
+    fn next_attempt(&self) -> u32 {
+        let opened = self.connection.look().handshake().is_some();
+        if opened { 1 } else { self.failures.saturating_add(1) }
     }
 
     /// Whether the driver waits for the application to take something.
@@ -264,33 +322,22 @@ impl State {
         if self.over.is_some() {
             return Settled::Over;
         }
-        let closed = self.connection.look().closed();
-        let Some(closed) = closed.filter(|_| self.connection.is_finished()) else {
+        let Some(closed) = self.connection.look().closed() else {
             return Settled::Going;
         };
-        let opened = self.connection.look().handshake().is_some();
-        self.ever_opened |= opened;
-        if opened {
-            self.failures = 0;
-        }
-        let wanted = !self.leaving
-            && !matches!(
-                closed.reason,
-                CloseReason::ClientDisconnect | CloseReason::ServerDisconnect
-            );
+        self.ever_opened |= self.connection.look().handshake().is_some();
         let mut random = [0; 8];
         (self.entropy)(&mut random);
-        let random = u64::from_le_bytes(random);
-        let attempt = self.failures.saturating_add(1);
-        let delay = self
-            .backoff
-            .as_ref()
-            .and_then(|backoff| backoff.delay_before(attempt, random));
-        let Some(delay) = delay.filter(|_| wanted) else {
+        let Some(delay) = self.next_delay(closed.reason, u64::from_le_bytes(random)) else {
+            // A last word may have to be written.
+            if !self.connection.is_finished() {
+                return Settled::Going;
+            }
             log!(debug, "client over: {}", closed.reason);
             self.over = Some(closed);
             return Settled::Over;
         };
+        let attempt = self.next_attempt();
         self.failures = attempt;
         log!(
             debug,
@@ -347,12 +394,6 @@ impl State {
     }
 }
 
-fn remember(wakers: &mut Vec<Waker>, waker: &Waker) {
-    if !wakers.iter().any(|other| other.will_wake(waker)) {
-        wakers.push(waker.clone());
-    }
-}
-
 /// The next event of a session.
 fn take_event(connection: &mut Connection, opened: &mut bool) -> Option<ClientEvent> {
     loop {
@@ -369,13 +410,12 @@ fn take_event(connection: &mut Connection, opened: &mut bool) -> Option<ClientEv
             Event::TooLarge(data) => ClientEvent::TooLarge(data),
             // Senders are woken by the driver.
             Event::Writable => continue,
-            Event::Closed(closed) => {
-                let error = connection.take_error();
-                match error {
-                    Some(error) if !*opened => ClientEvent::Failed(error),
-                    error => ClientEvent::Closed { closed, error },
-                }
-            }
+            Event::Closed(closed) => match connection.take_error() {
+                error if *opened => ClientEvent::Closed { closed, error },
+                Some(error) => ClientEvent::Failed(error),
+                // The application has given up connecting.
+                None => continue,
+            },
         });
     }
 }
@@ -420,10 +460,13 @@ impl<R: Runtime> ClientTask<R> {
         let closed = state.connection.look().closed().is_some();
         match state.begins {
             Some(begins) if !closed && (now < begins || state.lags()) => false,
-            _ => {
+            Some(_) => {
+                // It may have had to wait for the application.
+                state.connection.machine().handle_beginning(now);
                 state.begins = None;
                 true
             }
+            None => true,
         }
     }
 
@@ -539,7 +582,11 @@ impl<R: Runtime> ClientTask<R> {
                 }
                 match stream.poll_write(cx, &output[*written..]) {
                     Poll::Ready(Ok(0)) => break Some(io::ErrorKind::WriteZero.into()),
-                    Poll::Ready(Ok(length)) => *written += length,
+                    Poll::Ready(Ok(length)) => {
+                        *written += length;
+                        let now = self.runtime.now();
+                        self.shared.lock().connection.handle_written(now);
+                    }
                     Poll::Ready(Err(error)) => break Some(error),
                     // The stream will wake us.
                     Poll::Pending => return busy,
@@ -590,13 +637,13 @@ impl<R: Runtime> ClientTask<R> {
                 wakers.extend(state.receiver.take());
             }
             let over = state.over.is_some();
-            if over || !state.connection.look().is_blocked() {
-                wakers.append(&mut state.senders);
+            if over || !(state.connection.look().is_blocked() || state.goes_on()) {
+                state.senders.take(&mut wakers);
             }
             let opened = state.connection.look().handshake().is_some() && !state.told;
             if over || opened {
                 state.told |= opened;
-                wakers.append(&mut state.watchers);
+                state.watchers.take(&mut wakers);
             }
             (settled, wakers)
         };
@@ -677,9 +724,9 @@ impl<R: Runtime> Drop for ClientTask<R> {
                 state.connection.machine().abort(now);
                 state.over = state.connection.look().closed();
             }
-            let mut wakers = mem::take(&mut state.senders);
-            wakers.append(&mut state.watchers);
-            wakers.extend(state.receiver.take());
+            let mut wakers = Vec::from_iter(state.receiver.take());
+            state.senders.take(&mut wakers);
+            state.watchers.take(&mut wakers);
             wakers
         };
         wakers.into_iter().for_each(Waker::wake);

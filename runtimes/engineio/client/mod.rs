@@ -17,7 +17,7 @@ use crate::engineio::{Closed, Data, Sid, Transport};
 use crate::error::{Error, Result};
 use crate::runtime::Runtime;
 pub use crate::runtime::client::ClientEvent;
-use crate::runtime::client::Shared;
+use crate::runtime::client::{Shared, State, Waiters};
 pub use builder::ClientBuilder;
 pub use events::ClientHandlers;
 
@@ -189,15 +189,16 @@ impl ClientSender {
     /// Gives the message back: see [`SendError`].
     pub async fn send(&self, message: impl Into<Data>) -> Result<(), SendError> {
         let mut message = Some(message.into());
+        let mut waiting = Waiting::new(&self.shared, State::senders);
         poll_fn(|cx| {
             let Some(data) = message.take() else {
                 return Poll::Ready(Ok(()));
             };
-            self.shared.with(|state| match state.connection().machine().send(data) {
+            self.shared.with(|state| match state.send(data) {
                 Ok(()) => Poll::Ready(Ok(())),
                 Err(TrySendError::Full(data)) => {
                     message = Some(data);
-                    state.wait_for_room(cx.waker());
+                    waiting.wait(state, cx);
                     Poll::Pending
                 }
                 Err(TrySendError::TooLarge(data)) => Poll::Ready(Err(SendError::TooLarge(data))),
@@ -213,7 +214,7 @@ impl ClientSender {
     /// Gives the message back: see [`TrySendError`].
     pub fn try_send(&self, message: impl Into<Data>) -> Result<(), TrySendError> {
         let message = message.into();
-        self.shared.with(|state| state.connection().machine().send(message))
+        self.shared.with(|state| state.send(message))
     }
 
     /// Ends the session in order: what is queued goes out, then a close packet. Does not wait for it. There will be no
@@ -238,12 +239,13 @@ impl ClientSender {
     /// Waits until the last session is over, and says how it was. With reconnection, that is when there will be no further
     /// one.
     pub async fn wait(&self) -> Closed {
+        let mut waiting = Waiting::new(&self.shared, State::watchers);
         poll_fn(|cx| {
             let mut state = self.shared.lock();
             match state.over() {
                 Some(closed) => Poll::Ready(closed),
                 None => {
-                    state.watch(cx.waker());
+                    waiting.wait(&mut state, cx);
                     Poll::Pending
                 }
             }
@@ -259,7 +261,9 @@ impl ClientSender {
 
     /// The session's id, while there is one: a secret between this client and the server. Do not show it to anybody else.
     pub fn sid(&self) -> Option<Sid> {
-        self.shared.lock().connection().machine().sid().cloned()
+        let mut state = self.shared.lock();
+        let machine = state.connection().machine();
+        machine.sid().filter(|_| machine.closed().is_none()).cloned()
     }
 
     /// What carries the session's messages at the moment, or what is tried while connecting.
@@ -284,9 +288,39 @@ impl ClientSender {
     }
 }
 
+/// The place of somebody who waits. It is free again when nobody does any more.
+struct Waiting<'a> {
+    shared: &'a Shared,
+    waiters: fn(&mut State) -> &mut Waiters,
+    place: Option<u64>,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(shared: &'a Shared, waiters: fn(&mut State) -> &mut Waiters) -> Self {
+        Self {
+            shared,
+            waiters,
+            place: None,
+        }
+    }
+
+    fn wait(&mut self, state: &mut State, cx: &Context<'_>) {
+        (self.waiters)(state).wait(&mut self.place, cx.waker());
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            (self.waiters)(&mut self.shared.lock()).leave(place);
+        }
+    }
+}
+
 /// Waits until a session is open, or none will ever be.
 async fn opened<R>(client: &mut Client<R>) -> Result<()> {
     let shared = client.sender.shared.clone();
+    let mut waiting = Waiting::new(&shared, State::watchers);
     let opened = poll_fn(|cx| {
         let mut state = shared.lock();
         if state.ever_opened() {
@@ -295,7 +329,7 @@ async fn opened<R>(client: &mut Client<R>) -> Result<()> {
         if state.over().is_some() {
             return Poll::Ready(false);
         }
-        state.watch(cx.waker());
+        waiting.wait(&mut state, cx);
         Poll::Pending
     });
     if opened.await {

@@ -115,6 +115,8 @@ pub struct Client {
     handshake: Option<Handshake>,
     /// The end of patience while connecting and while closing, and with a WebSocket that does not take its last frame.
     phase_deadline: Instant,
+    /// While closing: the end of patience with one message of which some bytes still move.
+    closing_limit: Instant,
     /// The end of patience with a WebSocket that is being tried.
     probe_deadline: Instant,
     /// The next ping is late after this.
@@ -155,6 +157,7 @@ impl Client {
             first_failure: None,
             handshake: None,
             phase_deadline: now + config.connect_timeout.max(SHORTEST),
+            closing_limit: now,
             probe_deadline: now,
             watchdog: now,
             last_req: 0,
@@ -269,6 +272,23 @@ impl Client {
         result
     }
 
+    /// Some bytes of what was handed over have left. A session that is closing waits longer for the rest: as long as
+    /// something moves, and [`Config::request_timeout`] at most for each message.
+    pub fn handle_progress(&mut self, now: Instant) {
+        if self.phase == Phase::Closing {
+            let deadline = now + self.config.close_timeout.max(SHORTEST);
+            self.phase_deadline = self.phase_deadline.max(deadline.min(self.closing_limit));
+        }
+    }
+
+    /// A client that has not asked for anything yet begins now: its time to connect counts from here.
+    pub fn handle_beginning(&mut self, now: Instant) {
+        let asked = self.last_req > 0 || !matches!(self.link, Link::None | Link::Wanted);
+        if self.phase == Phase::Accepting && !asked {
+            self.phase_deadline = now + self.config.connect_timeout.max(SHORTEST);
+        }
+    }
+
     /// Does what is due at this time. Afterwards [`poll_timeout`](Self::poll_timeout) is later than `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.tick(now);
@@ -316,7 +336,7 @@ impl Client {
     pub fn poll_request(&mut self, now: Instant) -> Option<Request> {
         self.tick(now);
         let request = self.next_request(now);
-        self.note_room(request.is_some());
+        self.note_room();
         self.assert_invariants();
         request
     }
@@ -328,7 +348,7 @@ impl Client {
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
         self.tick(now);
         let transmit = self.poll_websocket(now);
-        self.note_room(transmit.is_some());
+        self.note_room();
         self.assert_invariants();
         transmit
     }
@@ -559,9 +579,10 @@ impl Client {
         }
     }
 
-    /// While we take no input, a ping that does not come proves nothing.
+    /// While we take no input, or nothing is there that could bring a ping, one that does not come proves nothing. Both have
+    /// deadlines of their own.
     fn is_suspended(&self) -> bool {
-        matches!(self.stall, Stall::Until { .. })
+        matches!(self.stall, Stall::Until { .. }) || (self.path == Path::Probed && self.get.is_none())
     }
 
     /// Somebody says what time it is: begin, begin anew or end the watch over a slow application.
@@ -594,18 +615,20 @@ impl Client {
         }
     }
 
-    fn note_room(&mut self, handed: bool) {
+    /// Messages were handed over, or set aside.
+    fn note_room(&mut self) {
         let over = self.phase == Phase::Closed;
-        if handed && !over && self.outbox.has_room_again(self.config.max_queue) {
+        if !over && self.outbox.has_room_again(self.config.max_queue) {
             self.outbox.room_reported();
             self.writable = true;
         }
     }
 
-    /// Something moves while the session is closing.
+    /// A message moves while the session is closing.
     fn note_closing(&mut self, now: Instant) {
         if self.phase == Phase::Closing {
             self.phase_deadline = now + self.config.close_timeout.max(SHORTEST);
+            self.closing_limit = now + self.config.request_timeout.max(self.config.close_timeout).max(SHORTEST);
         }
     }
 

@@ -155,8 +155,12 @@ impl Client {
     }
 
     /// Back to polling, with nothing lost: no message is on the WebSocket before the upgrade packet is.
-    fn fail_probe(&mut self, _now: Instant) {
+    fn fail_probe(&mut self, now: Instant) {
         if let Some(path) = self.path.next(PathCause::Fail) {
+            if self.path == Path::Probed {
+                // Nothing may have been there that could bring a ping. It is not tried twice.
+                self.rearm(now);
+            }
             self.path = path;
             self.upgrade_failed = self.phase == Phase::Open;
             self.give_up_websocket();
@@ -199,6 +203,7 @@ impl Client {
             // Whatever the last poll brings comes before what the WebSocket brings.
             Path::Probed if self.get.is_none() && self.post.is_none() => {
                 self.advance_path(PathCause::Upgrade);
+                self.rearm(now);
                 self.upgraded = self.phase == Phase::Open;
                 return Some(Transmit::Packet(Packet::Upgrade));
             }

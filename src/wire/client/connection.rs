@@ -263,12 +263,20 @@ impl Connection {
         }
     }
 
+    /// Some bytes were written to a stream.
+    pub fn handle_written(&mut self, now: Instant) {
+        self.machine.handle_progress(now);
+    }
+
     // ---- time ----
 
     /// When to call [`handle_timeout`](Self::handle_timeout); `None` once [it is finished](Self::is_finished). May be
     /// another time after any other call.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.is_finished() {
+            return None;
+        }
         let machine = self.machine.poll_timeout();
         machine.into_iter().chain(self.websocket.poll_timeout()).min()
     }

@@ -23,6 +23,8 @@ pub(super) struct HttpLane {
     request: Option<(ReqId, Vec<u8>)>,
     /// Waits to be written.
     output: Vec<u8>,
+    /// The stream has carried a request before this one.
+    reused: bool,
     max_body: usize,
 }
 
@@ -49,6 +51,7 @@ impl HttpLane {
             state: State::None,
             request: None,
             output: Vec::new(),
+            reused: false,
             max_body,
         }
     }
@@ -56,7 +59,7 @@ impl HttpLane {
     /// Makes a request, whose bytes these are.
     pub(super) fn begin(&mut self, now: Instant, req: ReqId, bytes: Vec<u8>) {
         match self.state {
-            State::Idle(until) if now < until => self.start(req, bytes),
+            State::Idle(until) if now < until => self.start(req, bytes, true),
             _ => {
                 self.request = Some((req, bytes));
                 self.state = State::Wanted;
@@ -64,7 +67,8 @@ impl HttpLane {
         }
     }
 
-    fn start(&mut self, req: ReqId, bytes: Vec<u8>) {
+    fn start(&mut self, req: ReqId, bytes: Vec<u8>, reused: bool) {
+        self.reused = reused;
         self.output = bytes;
         let limits = ResponseLimits {
             max_head: MAX_RESPONSE_HEAD,
@@ -91,7 +95,7 @@ impl HttpLane {
             return;
         }
         match self.request.take() {
-            Some((req, bytes)) => self.start(req, bytes),
+            Some((req, bytes)) => self.start(req, bytes, false),
             None => self.state = State::None,
         }
     }
@@ -121,8 +125,23 @@ impl HttpLane {
         Some(Done { req, result })
     }
 
+    /// The end of a stream that was idle may come when the next request is there, and not written yet. That one is made on
+    /// another stream: nothing is repeated by it. Whether it was one.
+    fn start_over(&mut self) -> bool {
+        let State::Busy(req, _) = &self.state else { return false };
+        if self.output.is_empty() || !self.reused {
+            return false;
+        }
+        self.request = Some((*req, core::mem::take(&mut self.output)));
+        self.state = State::Wanted;
+        true
+    }
+
     /// The server's sending has ended.
     pub(super) fn handle_end(&mut self) -> Option<Done> {
+        if self.start_over() {
+            return None;
+        }
         if matches!(self.state, State::Wanted | State::Connecting) {
             // The end of a stream that is about to be dropped.
             return None;
@@ -136,6 +155,9 @@ impl HttpLane {
 
     /// The stream could not be connected, or broke.
     pub(super) fn handle_failure(&mut self, error: ConnectError) -> Option<Done> {
+        if self.start_over() {
+            return None;
+        }
         let req = match core::mem::replace(&mut self.state, State::None) {
             State::Busy(req, _) => req,
             State::Connecting => self.request.take()?.0,

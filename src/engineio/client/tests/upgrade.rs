@@ -307,3 +307,29 @@ fn frames_before_the_websocket_is_open_are_ignored() {
     scene.input(Input::WsOpen).unwrap();
     assert_eq!(scene.frames(), ["2probe"]);
 }
+
+/// While the probe is answered and a POST is not, nothing can bring a ping: that the session could not be pinged is no
+/// reason to end it the moment it goes back to polling.
+#[test]
+fn a_try_that_is_given_up_leaves_time_for_a_ping() {
+    let mut settings = config();
+    settings.upgrade_timeout = millis(60_000);
+    settings.request_timeout = millis(60_000);
+    let mut scene = newborn(settings);
+    scene.requests();
+    scene.got(&open_packet(WEBSOCKET, 1000)).unwrap();
+    scene.requests();
+    scene.input(Input::WsOpen).unwrap();
+    assert_eq!(scene.frames(), ["2probe"]);
+    scene.send("a");
+    assert_eq!(scene.requests(), ["POST 4a"]);
+    scene.frame("3probe").unwrap();
+    scene.got("6").unwrap();
+    scene.wait(1500);
+    assert_eq!(
+        scene.events(),
+        [Event::Opened(Transport::Polling), Event::UpgradeFailed]
+    );
+    assert_eq!(scene.requests(), ["GET"]);
+    scene.got("2").unwrap();
+}
