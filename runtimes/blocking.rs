@@ -1,1 +1,166 @@
-//! Plain threads.
+//! Plain threads and `std::net`, without an async runtime.
+//!
+//! The machines and the drivers are the ones that the other runtimes have; here a thread runs each task, and waits in the
+//! operating system's `poll` for its sockets, its deadline, or a word from another thread. So a blocked read wakes for
+//! deadlines, and a peer that is slow or dead holds up nobody but its own thread.
+//!
+//! - An idle connection is one thread with a small stack, and no buffer.
+//! - The application's code never runs on these: it has threads of its own, which are started when they are needed and kept
+//!   for a moment, so handlers may block. So have name lookups.
+//! - A server that ends has joined every thread of its own, but those in which a handler of the application's does not come
+//!   to its end.
+//!
+//! On Unix only: it is built on `poll`.
+
+pub mod engineio;
+mod executor;
+mod socket;
+mod workers;
+
+use core::future::Future;
+use core::net::SocketAddr;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+use std::io;
+use std::net::{TcpListener, TcpStream, ToSocketAddrs as _};
+use std::string::{String, ToString};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::vec::Vec;
+
+use super::Runtime;
+use super::log::log;
+use crate::time::Instant;
+pub use executor::block_on;
+use executor::wake_at;
+pub use socket::{ThreadListener, ThreadStream};
+use workers::Workers;
+
+/// Enough for a driver, a TLS handshake included. Most of it is never touched.
+const STACK: usize = 256 * 1024;
+
+/// How long one attempt to connect may take. Whoever wants it to be shorter gives up waiting earlier.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Threads as a runtime: a thread for each task.
+///
+/// Its futures are to be run by [`block_on`]. Clones share their threads.
+#[derive(Clone, Debug, Default)]
+pub struct Threads {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    workers: Workers,
+}
+
+pub(crate) fn epoch() -> std::time::Instant {
+    static EPOCH: OnceLock<std::time::Instant> = OnceLock::new();
+    *EPOCH.get_or_init(std::time::Instant::now)
+}
+
+impl Threads {
+    /// Threads of nobody else's.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Waits for all threads that were started, but not for the calling one, nor for code of the application's that runs.
+    pub fn join(&self) {
+        loop {
+            let task = {
+                let mut tasks = self.shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+                tasks.pop()
+            };
+            match task {
+                // A panic in a thread was reported there.
+                Some(task) if task.thread().id() != thread::current().id() => drop(task.join()),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        self.shared.workers.join();
+    }
+
+    /// Runs code that may block on a thread of its own.
+    pub(crate) async fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        self.shared.workers.run(work).await
+    }
+}
+
+/// Until a deadline; to be waited for with [`block_on`].
+#[derive(Debug)]
+pub struct Sleep {
+    deadline: Instant,
+}
+
+fn now() -> Instant {
+    Instant::from_micros(u64::try_from(epoch().elapsed().as_micros()).unwrap_or(u64::MAX))
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
+        if now() >= self.deadline {
+            return Poll::Ready(());
+        }
+        wake_at(self.deadline);
+        Poll::Pending
+    }
+}
+
+impl Runtime for Threads {
+    type Stream = ThreadStream;
+    type Listener = ThreadListener;
+    type Sleep = Sleep;
+
+    fn now(&self) -> Instant {
+        now()
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Sleep {
+        Sleep { deadline }
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let thread = thread::Builder::new().name("sansocket".to_string()).stack_size(STACK);
+        match thread.spawn(move || block_on(task)) {
+            Ok(handle) => {
+                let mut tasks = self.shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+                // Now and then, what has ended is forgotten.
+                if tasks.len() == tasks.capacity() {
+                    tasks.retain(|task| !task.is_finished());
+                }
+                tasks.push(handle);
+            }
+            // The task is dropped, which ends its connection.
+            Err(error) => log!(error, "a thread can not be started: {error}"),
+        }
+    }
+
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        let host = String::from(host);
+        self.offload(move || Ok((&host[..], port).to_socket_addrs()?.collect())).await
+    }
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<ThreadStream> {
+        self.offload(move || ThreadStream::new(TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?))
+            .await
+    }
+
+    async fn bind(&self, address: SocketAddr) -> io::Result<ThreadListener> {
+        ThreadListener::new(TcpListener::bind(address)?)
+    }
+
+    fn local_addr(&self, listener: &ThreadListener) -> io::Result<SocketAddr> {
+        listener.local_addr()
+    }
+
+    async fn accept(&self, listener: &ThreadListener) -> io::Result<(ThreadStream, SocketAddr)> {
+        listener.accept().await
+    }
+}

@@ -51,12 +51,41 @@ thread_local! {
 }
 
 pub(crate) fn take_scratch() -> Box<Scratch> {
-    SCRATCH.take().unwrap_or_else(|| {
+    SCRATCH.take().or_else(spare_scratch).unwrap_or_else(|| {
         Box::new(Scratch {
             input: vec![0; READ],
             output: Vec::new(),
         })
     })
+}
+
+/// Buffers of threads that sleep, for others.
+#[cfg(feature = "blocking")]
+static SPARE: std::sync::Mutex<Vec<Box<Scratch>>> = std::sync::Mutex::new(Vec::new());
+
+/// How many buffers are kept for threads that wake.
+#[cfg(feature = "blocking")]
+const SPARES: usize = 16;
+
+/// The thread is going to sleep: where there are as many threads as connections, a buffer for each would be too much.
+#[cfg(feature = "blocking")]
+pub(crate) fn park_scratch() {
+    if let Some(scratch) = SCRATCH.take() {
+        let mut spare = SPARE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if spare.len() < SPARES {
+            spare.push(scratch);
+        }
+    }
+}
+
+#[cfg(feature = "blocking")]
+fn spare_scratch() -> Option<Box<Scratch>> {
+    SPARE.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop()
+}
+
+#[cfg(not(feature = "blocking"))]
+fn spare_scratch() -> Option<Box<Scratch>> {
+    None
 }
 
 pub(crate) fn give_scratch_back(mut scratch: Box<Scratch>) {
