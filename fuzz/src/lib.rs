@@ -13,6 +13,8 @@ use sansocket::{engineio, time};
 
 #[path = "../../src/engineio/session/tests/model.rs"]
 mod model;
+
+mod client;
 mod packets;
 pub mod seeds;
 mod wire;
@@ -32,6 +34,11 @@ pub fn payload(data: &[u8]) {
 /// Any operations on a session, beside an account of what must hold.
 pub fn session(data: &[u8]) {
     model::run(&data[..data.len().min(1 + 2 * 400)]);
+}
+
+/// Any operations on a client, beside an account of what must hold.
+pub fn client(data: &[u8]) {
+    client::run(&data[..data.len().min(1000)]);
 }
 
 /// Requests, in any pieces. The first byte says in which.
@@ -74,6 +81,11 @@ mod tests {
     #[test]
     fn session() {
         run_all("session", super::session);
+    }
+
+    #[test]
+    fn client() {
+        run_all("client", super::client);
     }
 
     #[test]

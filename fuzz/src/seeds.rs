@@ -1,11 +1,12 @@
 //! What each corpus begins with: the texts of the tests, and operations that lead into every state of a session.
 
 /// The targets, and the inputs to begin with.
-pub fn all() -> [(&'static str, Vec<Vec<u8>>); 5] {
+pub fn all() -> [(&'static str, Vec<Vec<u8>>); 6] {
     [
         ("packet", PACKETS.iter().map(|text| text.as_bytes().to_vec()).collect()),
         ("payload", BODIES.iter().map(|body| body.to_vec()).collect()),
         ("session", SCRIPTS.iter().map(|script| script.to_vec()).collect()),
+        ("client", CLIENTS.iter().map(|script| script.to_vec()).collect()),
         (
             "http1",
             REQUESTS.iter().map(|text| piecewise(text.as_bytes())).collect(),
@@ -97,6 +98,52 @@ const SCRIPTS: &[&[u8]] = &[
     // Never accepted; refused.
     &[128, 24, 0, 19, 0],
     &[129, 2, 0, 1, 0, 19, 0],
+];
+
+// The operations of `client.rs`: two bytes of what kind of client, then each operation with a byte of detail (and some with
+// what they read besides). 2 asks for everything, 5 writes everything, 7 sends, 11 takes events, 12 commands, 13 answers the
+// GET, 17 opens over polling, 18 answers the POST, 20 loses a request, 21 opens the WebSocket, 23 opens on it, 24 is a
+// frame, 26 ends it, 29 waits for the deadline, 31 upgrades.
+const CLIENTS: &[&[u8]] = &[
+    // Polling: messages both ways, a ping, its pong, the end by silence.
+    &[
+        4, 0, 2, 0, 17, 2, 11, 0, 7, 3, 2, 0, 13, 1, 0, 13, 18, 0, 2, 0, 11, 0, 18, 0, 29, 0,
+    ],
+    // An upgrade with messages queued on the way, then messages and a ping on the WebSocket.
+    &[
+        0, 0, 7, 2, 2, 0, 17, 0, 7, 1, 2, 0, 31, 0, 7, 6, 5, 0, 24, 1, 0, 24, 0, 24, 1, 13, 5, 0, 11, 0,
+    ],
+    // Upgrades that fail: refused, a wrong frame, silence, the last poll is not released.
+    &[0, 0, 2, 0, 17, 0, 2, 0, 26, 2, 7, 1, 2, 0, 18, 0],
+    &[0, 0, 2, 0, 17, 0, 2, 0, 21, 0, 5, 0, 24, 1, 0, 5, 0, 26, 0, 7, 1, 2, 0],
+    &[0, 0, 2, 0, 17, 0, 2, 0, 29, 0, 5, 0, 7, 1, 2, 0],
+    &[0, 0, 2, 0, 17, 0, 2, 0, 21, 0, 5, 0, 24, 1, 23, 7, 1, 29, 0, 2, 0, 5, 0],
+    // A WebSocket from the start; from the second try; after one that said nonsense.
+    &[1, 0, 2, 0, 21, 0, 23, 2, 7, 3, 5, 0, 12, 0, 5, 0, 26, 0, 11, 0],
+    &[0, 0, 2, 0, 20, 2, 2, 0, 21, 0, 23, 0, 7, 3, 5, 0],
+    &[2, 0, 2, 0, 21, 0, 24, 1, 0, 5, 0, 2, 0, 17, 0, 26, 0, 31, 0, 7, 0, 5, 0],
+    // Messages that are too large: found out on opening, and when a WebSocket fails.
+    &[4, 0, 7, 63, 7, 0, 2, 0, 17, 18, 2, 0, 11, 0, 18, 0, 2, 0],
+    &[0, 0, 2, 0, 17, 16, 2, 0, 7, 28, 7, 0, 26, 0, 2, 0, 11, 0],
+    &[0, 0, 2, 0, 17, 16, 2, 0, 7, 28, 7, 0, 31, 0, 5, 0, 11, 0],
+    // A full queue, room again; closed in order with more queued than one POST takes.
+    &[
+        44, 0, 7, 63, 7, 63, 2, 0, 17, 2, 2, 0, 11, 0, 12, 0, 18, 0, 2, 0, 18, 0, 2, 0, 18, 0, 2, 0, 18, 0,
+    ],
+    // An application that takes nothing, then something, then nothing.
+    &[
+        84, 0, 2, 0, 17, 2, 2, 0, 13, 4, 1, 2, 3, 13, 4, 2, 0, 28, 30, 10, 0, 28, 30, 2, 0, 29, 0, 29, 0,
+    ],
+    // The server's goodbye, nonsense, a second open packet, a lost GET and a lost POST.
+    &[4, 0, 2, 0, 17, 2, 2, 0, 13, 1, 1, 26, 11, 0],
+    &[4, 0, 2, 0, 17, 2, 2, 0, 13, 1, 1, 29, 11, 0],
+    &[4, 0, 2, 0, 17, 2, 2, 0, 17, 2],
+    &[4, 0, 2, 0, 17, 2, 7, 3, 2, 0, 20, 0],
+    &[4, 0, 2, 0, 17, 2, 7, 3, 2, 0, 20, 1],
+    // Closed while an upgrade is under way.
+    &[
+        0, 0, 2, 0, 17, 0, 2, 0, 21, 0, 5, 0, 24, 1, 23, 7, 1, 12, 0, 13, 0, 20, 5, 0, 26, 0,
+    ],
 ];
 
 const REQUESTS: &[&str] = &[

@@ -124,6 +124,8 @@ pub struct Client {
     last_req: u64,
     get: Option<ReqId>,
     post: Option<Post>,
+    /// A POST was refused, so the session is over; why may be in the answer to the GET, which has until then.
+    refused: Option<Instant>,
     /// The first GET, and what it asked for, has not been asked for.
     wants_handshake: bool,
     /// `2probe` waits to be sent.
@@ -163,6 +165,7 @@ impl Client {
             last_req: 0,
             get: None,
             post: None,
+            refused: None,
             wants_handshake: false,
             wants_probe: false,
             close_handed: false,
@@ -217,6 +220,10 @@ impl Client {
             Phase::Open => {
                 self.advance(PhaseCause::Close);
                 self.note_closing(now);
+                if self.path == Path::Probed {
+                    // Before anything can move, the last poll must come to its end.
+                    self.phase_deadline = self.phase_deadline.max(self.probe_deadline + self.config.close_timeout);
+                }
                 // Once the probe was answered, the server polls with us no more: it is told on the WebSocket.
                 if matches!(self.path, Path::Polling | Path::Probing) {
                     self.give_up_websocket();
@@ -283,7 +290,7 @@ impl Client {
 
     /// A client that has not asked for anything yet begins now: its time to connect counts from here.
     pub fn handle_beginning(&mut self, now: Instant) {
-        let asked = self.last_req > 0 || !matches!(self.link, Link::None | Link::Wanted);
+        let asked = self.attempt > 0 || self.last_req > 0 || !matches!(self.link, Link::None | Link::Wanted);
         if self.phase == Phase::Accepting && !asked {
             self.phase_deadline = now + self.config.connect_timeout.max(SHORTEST);
         }
@@ -305,8 +312,12 @@ impl Client {
                     self.end(now, CloseReason::Stalled);
                 } else if self.watchdog <= now && !self.is_suspended() {
                     self.end(now, CloseReason::PingTimeout);
-                } else if self.post.as_ref().is_some_and(|post| post.deadline <= now) {
-                    self.end(now, CloseReason::TransportError);
+                } else {
+                    let post = self.post.as_ref().map(|post| post.deadline);
+                    let late = post.into_iter().chain(self.refused).any(|deadline| deadline <= now);
+                    if late {
+                        self.end(now, CloseReason::TransportError);
+                    }
                 }
             }
             Phase::Closing => {
@@ -420,7 +431,7 @@ impl Client {
                 };
                 let watchdog = (!self.is_suspended()).then_some(self.watchdog);
                 let post = self.post.as_ref().map(|post| post.deadline);
-                [probe, stall, watchdog, post].into_iter().flatten().min()
+                [probe, stall, watchdog, post, self.refused].into_iter().flatten().min()
             }
             Phase::Closing => probe.into_iter().chain([self.phase_deadline]).min(),
             Phase::Closed => (!self.is_finished()).then_some(self.phase_deadline),
@@ -650,6 +661,7 @@ impl Client {
         }
         self.get = None;
         self.post = None;
+        self.refused = None;
         self.pong = None;
         self.wants_handshake = false;
         self.wants_probe = false;

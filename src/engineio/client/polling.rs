@@ -73,6 +73,10 @@ impl Client {
             Ok(packets) => self.take_body(now, packets),
             Err(error) => Err(error.into()),
         };
+        if self.refused.is_some() && result.is_ok() {
+            // It brought no close packet: nobody knows why.
+            self.end(now, CloseReason::TransportError);
+        }
         if result.is_err() {
             if self.phase == Phase::Accepting {
                 self.fail_attempt(now, CloseReason::ParseError);
@@ -123,6 +127,10 @@ impl Client {
             // The server may let go of us as it likes once it was told; what was told is in doubt.
             _ if self.close_handed && is_post => self.end(now, CloseReason::ClientDisconnect),
             _ if self.close_handed => {}
+            // The server knows the session no more. If it has ended it in order, the close packet is on its way.
+            _ if is_post && reason == CloseReason::Refused && self.get.is_some() => {
+                self.refused = Some(now + self.config.close_timeout.max(SHORTEST));
+            }
             _ => self.end(now, CloseReason::TransportError),
         }
         Ok(())
@@ -134,7 +142,9 @@ impl Client {
         }
         let polls = match self.phase {
             Phase::Accepting => return self.wants_handshake.then(|| self.begin_handshake()),
-            Phase::Open | Phase::Closing => matches!(self.path, Path::Polling | Path::Probing),
+            Phase::Open | Phase::Closing => {
+                matches!(self.path, Path::Polling | Path::Probing) && self.refused.is_none()
+            }
             Phase::Closed => false,
         };
         if !polls {

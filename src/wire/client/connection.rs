@@ -397,7 +397,10 @@ impl Connection {
             Happening::Frame(Frame::Binary(bytes)) => self.tell(now, Input::WsBinary(bytes)),
             // The lane has made something else of it.
             Happening::Frame(Frame::Closed) => {}
-            Happening::Refused(error) => {
+            Happening::Refused(error, response) => {
+                if let Some(response) = response {
+                    self.keep_cookies(&response);
+                }
                 self.note_websocket(error);
                 self.tell(now, Input::WsRefused);
             }

@@ -50,8 +50,8 @@ pub(super) enum Happening {
     /// It is open; the answer may hold cookies.
     Opened(Response),
     Frame(Frame),
-    /// The server, or somebody in between, did not want it.
-    Refused(ConnectError),
+    /// The server, or somebody in between, did not want it. The server's answer may hold cookies.
+    Refused(ConnectError, Option<Response>),
     /// The peer has closed it, with this code if there was one.
     Closed(Option<u16>),
     Failed(ConnectError),
@@ -196,7 +196,7 @@ impl WsLane {
             Err(error) => error,
         };
         self.cancel();
-        Some(Happening::Refused(ConnectError::Proxy(Box::new(error))))
+        Some(Happening::Refused(ConnectError::Proxy(Box::new(error)), None))
     }
 
     /// The server has answered, whatever with.
@@ -212,7 +212,7 @@ impl WsLane {
                     Happening::Opened(response)
                 }
                 Err(_) if !(200..300).contains(&response.status) && response.status != 101 => {
-                    Happening::Refused(ConnectError::Refused(Refused::new(&response)))
+                    Happening::Refused(ConnectError::Refused(Refused::new(&response)), Some(response))
                 }
                 Err(error) => Happening::Failed(error.into()),
             },
@@ -233,7 +233,7 @@ impl WsLane {
                     Ok(None) => ConnectError::WebSocketClosed(None),
                     Err(error) => error.into(),
                 };
-                Some(Happening::Refused(ConnectError::Proxy(Box::new(error))))
+                Some(Happening::Refused(ConnectError::Proxy(Box::new(error)), None))
             }
             State::Handshake(reader, _) => {
                 let answer = reader.handle_end().map_err(ConnectError::from).transpose();

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sansocket::SendError;
-use sansocket::engineio::{CloseReason, Closed, Data};
+use sansocket::engineio::{CloseReason, Closed, Data, Transport};
 use sansocket::tokio::engineio::{Client, ClientEvent, TrySendError};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -183,10 +183,12 @@ impl Conversation {
             }
             ClientEvent::Failed(error) => {
                 self.out.error(error.kind().as_str(), &error.to_string());
-                self.ended = Some(format!("cannot connect: {error}"));
+                self.ended = Some(format!("no connection: {error}"));
                 self.closed = None;
             }
             ClientEvent::Reconnecting { attempt, delay } => {
+                // That end was not the last word.
+                self.closed = None;
                 self.out.reconnecting(attempt, delay);
             }
             _ => {}
@@ -211,25 +213,36 @@ impl Conversation {
         for data in &unsent {
             self.undelivered(data);
         }
+        // On a WebSocket nothing confirms anything, and nothing is to be made of that.
+        let polled = self.client.transport() == Transport::Polling;
+        let in_doubt = self.closed.filter(|_| polled).map_or(0, |closed| closed.in_doubt);
+        if in_doubt > 0 {
+            self.out.error(
+                "connection",
+                &format!("{in_doubt} messages may not have arrived: the server did not confirm them"),
+            );
+        }
+        let delivered = unsent.is_empty() && in_doubt == 0;
         let in_order = self
             .closed
-            .is_none_or(|closed| closed.reason == CloseReason::ClientDisconnect);
-        let asked = match self.asked {
-            Asked::Nothing => None,
-            // Nobody has given up an attempt to connect, and it has failed.
-            Asked::EndOfInput if self.closed.is_none() => None,
-            Asked::EndOfInput | Asked::Close => Some(0),
+            .is_none_or(|closed| closed.reason == CloseReason::ClientDisconnect && delivered);
+        let status = match self.asked {
             Asked::Signal(status) => Some(status),
+            Asked::Close if in_order => Some(0),
+            // Without a session there was no close: nobody has given up the attempt to connect, and it has failed.
+            Asked::EndOfInput if in_order && self.closed.is_some() => Some(0),
+            _ => None,
         };
-        match asked {
-            Some(status) if in_order && (unsent.is_empty() || self.closed.is_none()) => ExitCode::from(status),
-            _ => {
+        match status {
+            Some(status) => ExitCode::from(status),
+            None => {
                 let why = self.ended.as_deref().unwrap_or("the connection ended");
-                let unsent = match unsent.len() {
-                    0 => String::new(),
-                    count => format!(" ({count} messages not delivered)"),
+                let lost = match (unsent.len(), in_doubt) {
+                    (0, 0) => String::new(),
+                    (0, count) => format!(" ({count} messages not confirmed)"),
+                    (count, _) => format!(" ({count} messages not delivered)"),
                 };
-                eprintln!("sansocket: {}{unsent}", printable(why));
+                eprintln!("sansocket: {}{lost}", printable(why));
                 ExitCode::FAILURE
             }
         }

@@ -122,6 +122,7 @@ fn closing_goes_on_while_something_moves() {
         assert_eq!(scene.requests(), ["POST 4a"]);
         scene.wait(399);
         scene.posted();
+        scene.wait(399);
     }
     assert_eq!(scene.requests(), ["POST 1"]);
     scene.wait(399);
@@ -328,7 +329,7 @@ fn close_and_then_the_websocket_dies_goes_over_polling() {
 
 #[test]
 fn close_twice_is_close() {
-    for mut scene in [polling(), websocket(), probing(), probed()] {
+    for mut scene in [polling(), websocket(), probing()] {
         scene.send("a");
         scene.close();
         scene.wait(300);
@@ -375,5 +376,32 @@ fn abort_in_every_state() {
         assert_eq!(scene.unsent(), ["a".into()]);
         scene.client.abort(scene.now);
         scene.assert_finished();
+    }
+}
+
+#[test]
+fn closing_waits_while_bytes_move_and_not_for_ever() {
+    let mut scene = polling();
+    scene.send("a");
+    scene.close();
+    assert_eq!(scene.requests(), ["POST 4a 1"]);
+    for time in [300, 399, 100] {
+        scene.wait(time);
+        assert_eq!(scene.events(), []);
+        scene.client.handle_progress(scene.now);
+    }
+    // The time for a request is over.
+    scene.wait(1);
+    assert_eq!(scene.events(), [closed(ClientDisconnect, 1, 0)]);
+
+    for mut scene in [polling(), websocket(), probed()] {
+        let before = format!("{:?}", scene.client);
+        scene.client.handle_progress(scene.now);
+        assert_eq!(format!("{:?}", scene.client), before, "it is not closing");
+        scene.client.abort(scene.now);
+        let before = format!("{:?}", scene.client);
+        scene.now = scene.now + millis(100);
+        scene.client.handle_progress(scene.now);
+        assert_eq!(format!("{:?}", scene.client), before, "it is over");
     }
 }

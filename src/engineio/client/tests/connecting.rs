@@ -281,6 +281,38 @@ fn no_time_at_all_is_a_little_time() {
     assert_eq!(scene.events(), [closed(ConnectTimeout, 0, 0)]);
 }
 
+#[test]
+fn the_time_to_connect_counts_from_the_beginning() {
+    let mut scene = newborn(order(&BOTH));
+    scene.wait(900);
+    scene.client.handle_beginning(scene.now);
+    scene.wait(999);
+    assert_eq!(scene.client.closed(), None);
+    scene.wait(1);
+    assert_eq!(scene.events(), [closed(ConnectTimeout, 0, 0)]);
+}
+
+#[test]
+fn what_has_begun_does_not_begin_again() {
+    let refused = || {
+        let mut scene = newborn(order(&BACKWARDS));
+        scene.requests();
+        scene.input(Input::WsRefused).unwrap();
+        scene
+    };
+    let asked = |transports| {
+        let mut scene = newborn(order(transports));
+        scene.requests();
+        scene
+    };
+    for mut scene in [asked(&BOTH), asked(&BACKWARDS), refused()] {
+        let before = scene.client.poll_timeout();
+        scene.now = scene.now + millis(100);
+        scene.client.handle_beginning(scene.now);
+        assert_eq!(scene.client.poll_timeout(), before);
+    }
+}
+
 // ---- nonsense ----
 
 fn nonsense() -> Vec<Vec<u8>> {

@@ -278,8 +278,38 @@ fn a_post_that_fails_leaves_its_messages_in_doubt() {
             Input::Failed(post)
         };
         scene.input(end).unwrap();
-        assert_eq!(scene.events(), [closed(TransportError, 1, 1)]);
+        if refused {
+            // The answer to the poll may say why; nothing more is asked for.
+            assert_eq!((scene.events(), scene.requests()), (vec![], vec![]));
+            scene.got("4x").unwrap();
+            assert_eq!(scene.events(), [message("x"), closed(TransportError, 1, 1)]);
+        } else {
+            assert_eq!(scene.events(), [closed(TransportError, 1, 1)]);
+        }
         assert_eq!(scene.client.sent(), 2);
+        scene.assert_finished();
+    }
+}
+
+/// The server's close packet may come behind the refusal that followed from it.
+#[test]
+fn a_goodbye_that_was_overtaken() {
+    for (answer, events) in [
+        (Some("4x\x1e1"), vec![message("x"), closed(ServerDisconnect, 1, 0)]),
+        (Some("6"), vec![closed(TransportError, 1, 0)]),
+        (None, vec![closed(TransportError, 1, 0)]),
+    ] {
+        let mut scene = polling();
+        scene.send("a");
+        scene.requests();
+        let post = scene.post.take().unwrap();
+        scene.input(Input::Refused(post)).unwrap();
+        assert_eq!(scene.events(), []);
+        match answer {
+            Some(answer) => scene.got(answer).unwrap(),
+            None => scene.wait(5_000),
+        }
+        assert_eq!(scene.events(), events);
         scene.assert_finished();
     }
 }

@@ -90,7 +90,7 @@ fn messages_sent_at_any_moment_arrive_once_and_in_order() {
                     let packets = words.strip_prefix("POST ").unwrap_or(&words).split(' ');
                     arrived.extend(packets.filter_map(|packet| packet.strip_prefix('4')).map(String::from));
                 }
-                if fails_at == step && step >= 2 && step < 6 {
+                if fails_at == step && (2..6).contains(&step) {
                     scene.input(Input::WsFailed).unwrap();
                 }
             };
