@@ -20,7 +20,8 @@ use crate::time::Instant;
 /// Engine.IO on async-std.
 pub mod engineio {
     pub use crate::runtime::engineio::{
-        Backoff, ClientEvent, ClientSender, ConnectError, ErrorKind, Handle, SendError, Sender, Socket, Stats, TrySendError,
+        Backoff, ClientEvent, ClientSender, ConnectError, ErrorKind, Handle, SendError, Sender, Socket, Stats,
+        TrySendError,
     };
 
     /// A server on async-std: see [`Server`](crate::runtime::engineio::Server).

@@ -144,7 +144,8 @@ impl Runtime for Threads {
 
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let host = String::from(host);
-        self.offload(move || Ok((&host[..], port).to_socket_addrs()?.collect())).await
+        self.offload(move || Ok((&host[..], port).to_socket_addrs()?.collect()))
+            .await
     }
 
     async fn connect(&self, address: SocketAddr) -> io::Result<ThreadStream> {

@@ -160,9 +160,9 @@ impl Shared {
         options: Options,
         config: Config,
         backoff: Option<Backoff>,
-        entropy: Entropy,
         clock: Box<dyn Fn() -> Instant + Send + Sync>,
     ) -> Self {
+        let entropy = options.entropy();
         let (options, config) = (Arc::new(options), Arc::new(config));
         let connection = Connection::new(options.clone(), config.clone(), clock(), Default::default());
         let state = State {

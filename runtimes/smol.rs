@@ -18,7 +18,8 @@ use crate::time::Instant;
 /// Engine.IO on smol.
 pub mod engineio {
     pub use crate::runtime::engineio::{
-        Backoff, ClientEvent, ClientSender, ConnectError, ErrorKind, Handle, SendError, Sender, Socket, Stats, TrySendError,
+        Backoff, ClientEvent, ClientSender, ConnectError, ErrorKind, Handle, SendError, Sender, Socket, Stats,
+        TrySendError,
     };
 
     /// A server on smol: see [`Server`](crate::runtime::engineio::Server).

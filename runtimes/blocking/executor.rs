@@ -40,7 +40,10 @@ thread_local! {
 /// The future of this thread waits for a socket.
 pub(super) fn wake_for(socket: Arc<dyn AsFd + Send + Sync>, flags: PollFlags) {
     INTERESTS.with_borrow_mut(|interests| {
-        let known = interests.sockets.iter_mut().find(|known| Arc::ptr_eq(&known.0, &socket));
+        let known = interests
+            .sockets
+            .iter_mut()
+            .find(|known| Arc::ptr_eq(&known.0, &socket));
         match known {
             Some(known) => known.1 |= flags,
             None => interests.sockets.push((socket, flags)),
@@ -114,7 +117,9 @@ impl Signal {
 
     /// Whether nobody has woken the thread meanwhile.
     fn fall_asleep(&self) -> bool {
-        let asleep = self.state.compare_exchange(RUNNING, ASLEEP, Ordering::SeqCst, Ordering::SeqCst);
+        let asleep = self
+            .state
+            .compare_exchange(RUNNING, ASLEEP, Ordering::SeqCst, Ordering::SeqCst);
         if asleep.is_err() {
             self.state.store(RUNNING, Ordering::SeqCst);
         }
@@ -138,7 +143,12 @@ impl Signal {
     fn sleep_in_poll(&self, interests: &Interests) {
         let bell = self.bell.get();
         let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(interests.sockets.len() + 1);
-        fds.extend(interests.sockets.iter().map(|(socket, flags)| PollFd::new(socket, *flags)));
+        fds.extend(
+            interests
+                .sockets
+                .iter()
+                .map(|(socket, flags)| PollFd::new(socket, *flags)),
+        );
         fds.extend(bell.map(|bell| PollFd::new(bell, PollFlags::IN)));
         let longest = if bell.is_some() { None } else { Some(WITHOUT_BELL) };
         let until = interests.deadline.map(left);
@@ -192,7 +202,9 @@ mod tests {
     #[test]
     fn a_thread_wakes_for_a_deadline_and_for_others() {
         let begun = now();
-        block_on(super::super::Sleep { deadline: begun + Duration::from_millis(20) });
+        block_on(super::super::Sleep {
+            deadline: begun + Duration::from_millis(20),
+        });
         assert!(now() >= begun + Duration::from_millis(20));
 
         let done = Arc::new(AtomicBool::new(false));

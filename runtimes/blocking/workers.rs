@@ -155,7 +155,12 @@ impl Workers {
             if left.is_zero() {
                 break;
             }
-            state = self.pool.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .pool
+                .ended
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
         state.over = false;
     }

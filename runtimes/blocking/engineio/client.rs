@@ -288,7 +288,12 @@ impl ClientBuilder<ClientHandlers> {
         let mut builder = self.builder.on_connect(move |sender| {
             let (handlers, threads) = (one.clone(), other.clone());
             async move {
-                let connect = move || handlers.connect.as_ref().map_or(Ok(()), |handler| handler(ClientSender(sender)));
+                let connect = move || {
+                    handlers
+                        .connect
+                        .as_ref()
+                        .map_or(Ok(()), |handler| handler(ClientSender(sender)))
+                };
                 threads.offload(connect).await
             }
         });
@@ -297,8 +302,12 @@ impl ClientBuilder<ClientHandlers> {
             builder = builder.on_message(move |sender, data| {
                 let (handlers, threads) = (one.clone(), other.clone());
                 async move {
-                    let message =
-                        move || handlers.message.as_ref().map_or(Ok(()), |handler| handler(ClientSender(sender), data));
+                    let message = move || {
+                        handlers
+                            .message
+                            .as_ref()
+                            .map_or(Ok(()), |handler| handler(ClientSender(sender), data))
+                    };
                     threads.offload(message).await
                 }
             });
@@ -307,8 +316,12 @@ impl ClientBuilder<ClientHandlers> {
             builder = builder.on_disconnect(move |sender, closed| {
                 let (handlers, threads) = (handlers.clone(), threads.clone());
                 async move {
-                    let disconnect =
-                        move || handlers.disconnect.as_ref().map_or(Ok(()), |handler| handler(ClientSender(sender), closed));
+                    let disconnect = move || {
+                        handlers
+                            .disconnect
+                            .as_ref()
+                            .map_or(Ok(()), |handler| handler(ClientSender(sender), closed))
+                    };
                     threads.offload(disconnect).await
                 }
             });

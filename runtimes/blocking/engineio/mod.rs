@@ -4,9 +4,7 @@ mod client;
 mod server;
 mod socket;
 
-pub use crate::runtime::engineio::{
-    Backoff, ClientEvent, ConnectError, ErrorKind, SendError, Stats, TrySendError,
-};
+pub use crate::runtime::engineio::{Backoff, ClientEvent, ConnectError, ErrorKind, SendError, Stats, TrySendError};
 pub use client::{Client, ClientBuilder, ClientHandlers, ClientSender};
 pub use server::{Builder, Events, Handle, Server};
 pub use socket::{Sender, Socket};

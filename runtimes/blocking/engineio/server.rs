@@ -301,13 +301,17 @@ impl<D: Send + Sync + 'static> Events<D> {
                 None => Ok(()),
             });
             // The session goes on, as it does where the async handlers fail.
-            result = crate::runtime::app::contained(handled).await.unwrap_or_else(|_panicked| {
-                socket.close();
-                Ok(())
-            });
+            result = crate::runtime::app::contained(handled)
+                .await
+                .unwrap_or_else(|_panicked| {
+                    socket.close();
+                    Ok(())
+                });
         }
         if self.disconnect.is_some() {
-            let reason = socket.closed().map_or(CloseReason::ServerDisconnect, |closed| closed.reason);
+            let reason = socket
+                .closed()
+                .map_or(CloseReason::ServerDisconnect, |closed| closed.reason);
             let (handlers, sender) = (self.clone(), Sender::new(socket.sender()));
             result = threads
                 .offload(move || match &handlers.disconnect {

@@ -39,7 +39,7 @@ pub struct ClientBuilder<R, H = ()> {
     query: Vec<(String, String)>,
     proxy: Wanted,
     backoff: Option<Backoff>,
-    entropy: Box<dyn Fn() -> Entropy + Send>,
+    entropy: Entropy,
     handlers: H,
 }
 
@@ -74,7 +74,7 @@ impl<R: Runtime> ClientBuilder<R> {
             query: Vec::new(),
             proxy: Wanted::Environment,
             backoff: None,
-            entropy: Box::new(|| Box::new(os_entropy)),
+            entropy: Box::new(os_entropy),
             handlers: (),
         }
     }
@@ -203,7 +203,7 @@ impl<R: Runtime> ClientBuilder<R, ClientHandlers> {
 impl<R: Runtime, H> ClientBuilder<R, H> {
     /// What is behind these options.
     fn prepare(self) -> Result<(Arc<Shared>, R, H)> {
-        let mut options = Options::new(&self.url, "/engine.io/", (self.entropy)())?;
+        let mut options = Options::new(&self.url, "/engine.io/", self.entropy)?;
         if let Some(path) = &self.path {
             options.set_path(path)?;
         }
@@ -230,16 +230,16 @@ impl<R: Runtime, H> ClientBuilder<R, H> {
             let runtime = runtime.clone();
             Box::new(move || runtime.now())
         };
-        let shared = Shared::new(options, self.config, self.backoff, (self.entropy)(), clock);
+        let shared = Shared::new(options, self.config, self.backoff, clock);
         Ok((Arc::new(shared), runtime, self.handlers))
     }
 
     /// What a session may be opened on, in the order in which it is tried. Polling, then WebSocket.
-    pub fn transports(mut self, transports: impl IntoIterator<Item = Transport>) -> Self {
+    pub fn transports(mut self, transports: &[Transport]) -> Self {
         let mut all = SmallVec::new();
         for transport in transports {
-            if !all.contains(&transport) {
-                all.push(transport);
+            if !all.contains(transport) {
+                all.push(*transport);
             }
         }
         self.config.transports = all;
@@ -247,8 +247,8 @@ impl<R: Runtime, H> ClientBuilder<R, H> {
     }
 
     /// Whether a session that polls is moved to a WebSocket, where the server offers it. It is.
-    pub fn upgrades(mut self, upgrades: bool) -> Self {
-        self.config.upgrades = upgrades;
+    pub fn allow_upgrades(mut self, allow: bool) -> Self {
+        self.config.upgrades = allow;
         self
     }
 
@@ -327,15 +327,15 @@ impl<R: Runtime, H> ClientBuilder<R, H> {
     }
 
     /// All limits and times at once: those that have no method of their own are there.
-    pub fn config(mut self, change: impl FnOnce(&mut Config)) -> Self {
-        change(&mut self.config);
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
         self
     }
 
-    /// Where random numbers come from: WebSocket keys and masks, and the jitter of delays. The operating system's, unless
-    /// this is called; a simulation has its own. It is called several times.
-    pub fn entropy(mut self, source: impl Fn() -> Entropy + Send + 'static) -> Self {
-        self.entropy = Box::new(source);
+    /// Where random bytes come from: WebSocket keys and masks, and the jitter of delays. The operating system's, unless
+    /// this is called; a simulation has its own. They must be such that nobody can guess them.
+    pub fn entropy(mut self, fill: impl FnMut(&mut [u8]) + Send + 'static) -> Self {
+        self.entropy = Box::new(fill);
         self
     }
 }

@@ -168,8 +168,8 @@ impl Options {
         target
     }
 
-    /// A source of random bytes.
-    pub(super) fn entropy(&self) -> Entropy {
+    /// The source of random bytes, for others who need some.
+    pub fn entropy(&self) -> Entropy {
         let entropy = self.entropy.clone();
         std::boxed::Box::new(move |bytes| {
             let mut entropy = entropy.lock().unwrap_or_else(PoisonError::into_inner);

@@ -112,8 +112,8 @@ fn attempts(text: &str) -> Result<Attempts, String> {
 impl Arguments {
     fn builder(&self) -> ClientBuilder {
         let mut builder = Client::builder(&self.url)
-            .transports(self.transports.iter().copied())
-            .upgrades(!self.no_upgrade)
+            .transports(&self.transports)
+            .allow_upgrades(!self.no_upgrade)
             .connect_timeout(self.timeout)
             .max_queue(MAX_QUEUE);
         if let Some(path) = &self.path {
