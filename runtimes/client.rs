@@ -654,6 +654,14 @@ impl<R: Runtime> ClientTask<R> {
         settled
     }
 
+    /// Says on streams that lie idle that nothing more will come, as far as they take it at once.
+    fn say_goodbye(&mut self, cx: &mut Context<'_>) {
+        for id in StreamId::ALL {
+            let _any = self.write(id, cx);
+            self.drop_useless(id, cx);
+        }
+    }
+
     fn run(&mut self, cx: &mut Context<'_>, input: &mut [u8]) -> Poll<()> {
         // Whoever does something from here on wakes the task.
         self.shared.lock().driver = Some(cx.waker().clone());
@@ -662,7 +670,10 @@ impl<R: Runtime> ClientTask<R> {
             match self.settle() {
                 Settled::Going => {}
                 Settled::Again => busy = true,
-                Settled::Over => return Poll::Ready(()),
+                Settled::Over => {
+                    self.say_goodbye(cx);
+                    return Poll::Ready(());
+                }
             }
             if !busy && self.sleep(cx).is_pending() {
                 return Poll::Pending;

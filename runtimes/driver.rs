@@ -289,6 +289,10 @@ impl<R: Runtime> ConnectionTask<R> {
     fn fail(&mut self) -> Turn {
         let now = self.shared.hub.now();
         self.connection.handle_failure(now);
+        #[cfg(feature = "tls")]
+        if let Some(event @ ConnectionEvent::TlsFailed { .. }) = self.connection.poll_event() {
+            self.handle_event(event);
+        }
         Turn::Over
     }
 
@@ -301,6 +305,15 @@ impl<R: Runtime> ConnectionTask<R> {
                 } else {
                     let task = SessionTask(cell);
                     self.shared.runtime.spawn(self.shared.tasks.track(task));
+                }
+            }
+            #[cfg(feature = "tls")]
+            ConnectionEvent::TlsFailed { error, in_handshake } => {
+                let peer = self.connection.peer();
+                if in_handshake {
+                    log!(warn, "TLS handshake with {peer} failed: {error}");
+                } else {
+                    log!(debug, "TLS with {peer} failed: {error}");
                 }
             }
             ConnectionEvent::Fallback(request) => {

@@ -109,6 +109,7 @@
 //! | `std` (default) | `http`, [`Error`]'s I/O variant |
 //! | `wire` | `wire` and `runtime`, over `httparse` and `tungstenite` |
 //! | `tokio` | the module `tokio`; brings `wire` |
+//! | `tls` | `https` and `wss` for both ends, on every runtime: the module `tls`, over `rustls` |
 //! | `tracing` | log lines of the drivers |
 //! | `cli` | the program `sansocket`, with every runtime there is |
 //!
@@ -153,6 +154,8 @@ pub use runtime::blocking;
 pub use runtime::smol;
 #[cfg(feature = "tokio")]
 pub use runtime::tokio;
+#[cfg(feature = "tls")]
+pub use wire::tls;
 
 /// Compiles and runs the programs in the README.
 #[cfg(all(doctest, feature = "tokio"))]

@@ -346,6 +346,15 @@ macro_rules! options {
 }
 
 impl<H> ClientBuilder<H> {
+    /// Whom to trust, and what certificate to show, where the URL says `https` or `wss`.
+    ///
+    /// As [`ClientBuilder::tls`](generic::ClientBuilder::tls).
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, connector: crate::wire::tls::Connector) -> Self {
+        self.builder = self.builder.tls(connector);
+        self
+    }
+
     options! {
         /// What a session may be opened on, in the order in which it is tried.
         transports(transports: &[Transport]);

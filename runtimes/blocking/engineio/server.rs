@@ -206,6 +206,15 @@ impl<D: Send + Sync + 'static, H> Builder<D, H> {
         entropy(fill: impl FnMut(&mut [u8]) + Send + 'static);
     }
 
+    /// Serves `https` and `wss`, and nothing else.
+    ///
+    /// As [`Builder::tls`](generic::Builder::tls).
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, acceptor: crate::wire::tls::Acceptor) -> Self {
+        self.builder = self.builder.tls(acceptor);
+        self
+    }
+
     /// Answers requests for other paths than the endpoint's. It may block.
     pub fn fallback<F>(mut self, fallback: F) -> Self
     where

@@ -46,7 +46,7 @@ impl StreamId {
 /// [`poll_event`](Self::poll_event).
 #[derive(Debug)]
 pub struct Connection {
-    options: Arc<Options>,
+    pub(super) options: Arc<Options>,
     machine: Client,
     cookies: Cookies,
     poll: HttpLane,
@@ -56,6 +56,8 @@ pub struct Connection {
     error: Option<ConnectError>,
     upgrade_error: Option<ConnectError>,
     opened: bool,
+    #[cfg(feature = "tls")]
+    pub(super) ways: [super::secure::Way; 3],
 }
 
 impl Connection {
@@ -72,6 +74,8 @@ impl Connection {
             error: None,
             upgrade_error: None,
             opened: false,
+            #[cfg(feature = "tls")]
+            ways: Default::default(),
         }
     }
 
@@ -94,6 +98,11 @@ impl Connection {
     /// Behind [`Event::Closed`]: what went wrong, where something did. While connecting, what became of the first transport.
     pub fn take_error(&mut self) -> Option<ConnectError> {
         let reason = self.machine.closed().map(|closed| closed.reason);
+        #[cfg(feature = "tls")]
+        if reason == Some(CloseReason::ConnectTimeout) && self.is_on_way() {
+            let late = ConnectError::Timeout("the TLS handshake was not over in time");
+            return self.error.take().or(Some(late));
+        }
         self.error.take().or(match reason {
             Some(CloseReason::ConnectTimeout) => Some(ConnectError::Timeout("the session was not open in time")),
             // Nothing has broken, and nobody has said anything: a POST was not answered.
@@ -118,15 +127,28 @@ impl Connection {
     /// Whether this stream is to be connected, anew if there is one already. Asks once.
     pub fn poll_connect(&mut self, now: Instant, id: StreamId) -> bool {
         self.pump(now);
-        match id {
+        let wanted = match id {
             StreamId::Poll => self.poll.poll_connect(),
             StreamId::Push => self.push.poll_connect(),
             StreamId::WebSocket => self.websocket.poll_connect(),
+        };
+        #[cfg(feature = "tls")]
+        if wanted {
+            self.forget_way(id);
         }
+        wanted
     }
 
     /// Whether this stream has a use. Drop it where it has none, once what it was given to write is written.
     pub fn wants_stream(&self, id: StreamId) -> bool {
+        #[cfg(feature = "tls")]
+        if self.owes_goodbye(id) {
+            return true;
+        }
+        self.lane_wants_stream(id)
+    }
+
+    pub(super) fn lane_wants_stream(&self, id: StreamId) -> bool {
         match id {
             StreamId::Poll => self.poll.wants_stream(),
             StreamId::Push => self.push.wants_stream(),
@@ -153,6 +175,8 @@ impl Connection {
                 self.websocket.handle_connected(&self.options, sid, cookies.as_deref());
             }
         }
+        #[cfg(feature = "tls")]
+        self.begin_way(now, id);
         self.pump(now);
     }
 
@@ -167,6 +191,11 @@ impl Connection {
 
     /// The stream broke.
     pub fn handle_failure(&mut self, now: Instant, id: StreamId, error: io::Error) {
+        #[cfg(feature = "tls")]
+        let error = match self.explain_break(id, error) {
+            Ok(explained) => return self.fail(now, id, explained),
+            Err(error) => error,
+        };
         let error = match id {
             StreamId::Poll | StreamId::Push => ConnectError::io("the connection broke", error),
             StreamId::WebSocket => broke(error),
@@ -174,7 +203,7 @@ impl Connection {
         self.fail(now, id, error);
     }
 
-    fn fail(&mut self, now: Instant, id: StreamId, error: ConnectError) {
+    pub(super) fn fail(&mut self, now: Instant, id: StreamId, error: ConnectError) {
         match id {
             StreamId::Poll => {
                 let done = self.poll.handle_failure(error);
@@ -194,7 +223,16 @@ impl Connection {
     }
 
     /// Bytes came on a stream.
-    pub fn handle_input(&mut self, now: Instant, id: StreamId, mut bytes: &[u8]) {
+    pub fn handle_input(&mut self, now: Instant, id: StreamId, bytes: &[u8]) {
+        #[cfg(feature = "tls")]
+        self.handle_input_on_way(now, id, bytes);
+        #[cfg(not(feature = "tls"))]
+        self.deliver(now, id, bytes);
+        self.pump(now);
+    }
+
+    /// What is spoken came.
+    pub(super) fn deliver(&mut self, now: Instant, id: StreamId, mut bytes: &[u8]) {
         match id {
             StreamId::Poll => {
                 let done = self.poll.handle_input(now, bytes);
@@ -219,11 +257,19 @@ impl Connection {
                 }
             }
         }
-        self.pump(now);
     }
 
     /// The peer's sending on a stream has ended.
     pub fn handle_end(&mut self, now: Instant, id: StreamId) {
+        #[cfg(feature = "tls")]
+        self.handle_end_on_way(now, id);
+        #[cfg(not(feature = "tls"))]
+        self.end(now, id);
+        self.pump(now);
+    }
+
+    /// Nothing more comes on a stream.
+    pub(super) fn end(&mut self, now: Instant, id: StreamId) {
         match id {
             StreamId::Poll => {
                 let done = self.poll.handle_end();
@@ -239,12 +285,19 @@ impl Connection {
                 }
             }
         }
-        self.pump(now);
     }
 
     /// Appends what is to be written to a stream; about 16 KiB, or one message, at a time. Call it again once that is
     /// written.
     pub fn poll_transmit(&mut self, now: Instant, id: StreamId, out: &mut Vec<u8>) {
+        #[cfg(feature = "tls")]
+        self.transmit_on_way(now, id, out);
+        #[cfg(not(feature = "tls"))]
+        self.collect(now, id, out);
+    }
+
+    /// Appends what is to be said.
+    pub(super) fn collect(&mut self, now: Instant, id: StreamId, out: &mut Vec<u8>) {
         self.pump(now);
         match id {
             StreamId::Poll => self.poll.poll_transmit(out),
@@ -298,7 +351,7 @@ impl Connection {
     // ---- what everything shares ----
 
     /// Makes the requests that the machine wants.
-    fn pump(&mut self, now: Instant) {
+    pub(super) fn pump(&mut self, now: Instant) {
         if self.machine.phase() == Phase::Closed {
             self.poll.cancel();
             self.push.cancel();
@@ -334,14 +387,14 @@ impl Connection {
         let options = &self.options;
         let mut bytes = Vec::with_capacity(512 + body.map_or(0, <[u8]>::len));
         let mut target = options.request_target(Transport::Polling, self.machine.sid());
-        if options.is_proxied() {
+        if options.is_asked_of_proxy() {
             // What a proxy is sent is a whole URL (RFC 9112, section 3.2.2).
             target = std::format!("http://{}{target}", options.target.authority());
         }
         let mut request = RequestWriter::new(&mut bytes, method, &target);
         let cookies = self.cookie_header();
         write_headers(&mut request, options, cookies.as_deref());
-        if let Some(credentials) = options.proxy.as_ref().and_then(|proxy| proxy.credentials()) {
+        if let Some(credentials) = options.proxy.as_ref().filter(|_| options.is_asked_of_proxy()).and_then(|proxy| proxy.credentials()) {
             request.header("Proxy-Authorization", credentials);
         }
         request.header("Accept-Encoding", "gzip, deflate");
@@ -372,7 +425,7 @@ impl Connection {
         }
         let refused = ConnectError::Refused(Refused::new(&response));
         // The only status that is the proxy's for certain.
-        let by_proxy = response.status == 407 && self.options.is_proxied();
+        let by_proxy = response.status == 407 && self.options.is_asked_of_proxy();
         self.note(if by_proxy {
             ConnectError::Proxy(Box::new(refused))
         } else {

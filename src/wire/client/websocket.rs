@@ -112,7 +112,8 @@ impl WsLane {
             return;
         }
         match &options.proxy {
-            Some(proxy) => {
+            // A tunnel for TLS was dug before.
+            Some(proxy) if !options.is_secure() => {
                 let authority = options.target.authority_with_port();
                 let mut request = RequestWriter::new(&mut self.output, "CONNECT", &authority);
                 request.header("Host", &authority);
@@ -122,7 +123,7 @@ impl WsLane {
                 request.no_body();
                 self.state = State::Tunnel(reader("CONNECT"));
             }
-            None => self.shake_hands(options, sid, cookies),
+            _ => self.shake_hands(options, sid, cookies),
         }
     }
 
