@@ -60,15 +60,15 @@ pub(crate) fn take_scratch() -> Box<Scratch> {
 }
 
 /// Buffers of threads that sleep, for others.
-#[cfg(feature = "blocking")]
+#[cfg(all(feature = "blocking", unix))]
 static SPARE: std::sync::Mutex<Vec<Box<Scratch>>> = std::sync::Mutex::new(Vec::new());
 
 /// How many buffers are kept for threads that wake.
-#[cfg(feature = "blocking")]
+#[cfg(all(feature = "blocking", unix))]
 const SPARES: usize = 16;
 
 /// The thread is going to sleep: where there are as many threads as connections, a buffer for each would be too much.
-#[cfg(feature = "blocking")]
+#[cfg(all(feature = "blocking", unix))]
 pub(crate) fn park_scratch() {
     if let Some(scratch) = SCRATCH.take() {
         let mut spare = SPARE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -78,12 +78,12 @@ pub(crate) fn park_scratch() {
     }
 }
 
-#[cfg(feature = "blocking")]
+#[cfg(all(feature = "blocking", unix))]
 fn spare_scratch() -> Option<Box<Scratch>> {
     SPARE.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop()
 }
 
-#[cfg(not(feature = "blocking"))]
+#[cfg(not(all(feature = "blocking", unix)))]
 fn spare_scratch() -> Option<Box<Scratch>> {
     None
 }

@@ -15,7 +15,7 @@ use crate::time::Instant;
 mod app;
 #[cfg(feature = "async-std")]
 pub mod async_std;
-#[cfg(feature = "blocking")]
+#[cfg(all(feature = "blocking", unix))]
 pub mod blocking;
 mod client;
 mod dial;

@@ -6,9 +6,10 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use std::io;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::vec::Vec;
 
+use smol::Executor;
 use smol::net::{TcpListener, TcpStream};
 
 use super::Runtime;
@@ -32,9 +33,20 @@ pub mod engineio {
     pub type ClientBuilder<H = ()> = crate::runtime::engineio::ClientBuilder<super::Smol, H>;
 }
 
-/// The smol runtime: its global executor, and the threads that it brings.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Smol;
+/// The smol runtime: its global executor, which brings its own threads, or another one.
+#[derive(Clone, Debug, Default)]
+pub struct Smol {
+    executor: Option<Arc<Executor<'static>>>,
+}
+
+impl Smol {
+    /// Tasks run on this executor, which somebody has to [run](Executor::run).
+    pub fn on(executor: Arc<Executor<'static>>) -> Self {
+        Self {
+            executor: Some(executor),
+        }
+    }
+}
 
 fn epoch() -> std::time::Instant {
     static EPOCH: OnceLock<std::time::Instant> = OnceLock::new();
@@ -69,7 +81,10 @@ impl Runtime for Smol {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        smol::spawn(task).detach();
+        match &self.executor {
+            Some(executor) => executor.spawn(task).detach(),
+            None => smol::spawn(task).detach(),
+        }
     }
 
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {

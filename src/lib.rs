@@ -148,7 +148,7 @@ pub use error::{Error, Result, SendError};
 
 #[cfg(feature = "async-std")]
 pub use runtime::async_std;
-#[cfg(feature = "blocking")]
+#[cfg(all(feature = "blocking", unix))]
 pub use runtime::blocking;
 #[cfg(feature = "smol")]
 pub use runtime::smol;

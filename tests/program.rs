@@ -7,6 +7,8 @@
 #[allow(dead_code, reason = "the other suite wants more of them")]
 #[path = "protocol/http.rs"]
 mod http;
+#[path = "protocol/program.rs"]
+mod program;
 #[allow(dead_code, reason = "the other suite wants more of them")]
 #[path = "protocol/server.rs"]
 mod server;
@@ -29,9 +31,9 @@ use crate::session::{POLLING, Session};
 use crate::websocket::{Message, WebSocket};
 
 fn program(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sansocket"));
+    let mut command = program::program(arguments);
     // Log lines have a variable of their own, which the caller may have set.
-    command.args(arguments).env_remove("RUST_LOG").stdin(Stdio::null());
+    command.env_remove("RUST_LOG").stdin(Stdio::null());
     command
 }
 

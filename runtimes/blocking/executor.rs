@@ -15,7 +15,7 @@ use std::vec::Vec;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{epoch, now};
+use super::epoch;
 use crate::runtime::driver;
 use crate::time::Instant;
 
@@ -197,6 +197,7 @@ mod tests {
     use core::future::poll_fn;
     use core::sync::atomic::AtomicBool;
 
+    use super::super::now;
     use super::*;
 
     #[test]

@@ -1,15 +1,15 @@
 //! How it is called: what is explained, what is refused.
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::client::{ENOUGH, drain};
+use crate::program::program;
 
 /// Runs it to an end that must come by itself, without input.
 #[track_caller]
 fn run(arguments: &[&str]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_sansocket"))
-        .args(arguments)
+    let mut child = program(arguments)
         .env_remove("RUST_LOG")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -10,7 +10,6 @@ use std::vec::Vec;
 use super::{Backoff, ClientEvent, SendError, TrySendError, wait_for};
 use crate::engineio::{Closed, Data, Sid, Transport};
 use crate::error::Result;
-use crate::runtime::Runtime as _;
 use crate::runtime::blocking::{Threads, block_on};
 use crate::runtime::engineio as generic;
 use crate::runtime::engineio::Outcome;

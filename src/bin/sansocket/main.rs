@@ -2,7 +2,9 @@
 
 mod arguments;
 mod connect;
+mod runtimes;
 mod serve;
+mod signals;
 
 use std::process::ExitCode;
 

@@ -9,11 +9,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sansocket::SendError;
 use sansocket::engineio::{CloseReason, Closed, Data, Transport};
-use sansocket::tokio::engineio::{Client, ClientEvent, TrySendError};
+use sansocket::runtime::engineio::{Client, ClientEvent, TrySendError};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::input::{self, Line};
+use crate::signals::{Signal, Signals};
 
 type Sending = Pin<Box<dyn Future<Output = Result<(), SendError>> + Send>>;
 
@@ -28,8 +29,8 @@ enum Asked {
     Signal(u8),
 }
 
-pub struct Conversation {
-    client: Client,
+pub struct Conversation<R> {
+    client: Client<R>,
     out: Output,
     open: bool,
     asked: Asked,
@@ -40,8 +41,8 @@ pub struct Conversation {
     closed: Option<Closed>,
 }
 
-impl Conversation {
-    pub fn new(client: Client, json: bool) -> Self {
+impl<R> Conversation<R> {
+    pub fn new(client: Client<R>, json: bool) -> Self {
         Self {
             client,
             out: Output::new(json),
@@ -55,7 +56,8 @@ impl Conversation {
 
     pub async fn run(mut self) -> ExitCode {
         let mut lines = Some(input::lines(self.out.json));
-        let (mut interrupts, mut terminations) = (Signal::interrupt(), Signal::terminate());
+        // Without them, the system ends the program as it ends others.
+        let mut signals = Signals::new().ok();
         loop {
             // Nothing is read while a message waits, nor once the conversation is to end.
             let listens = self.sending.is_none() && self.asked == Asked::Nothing;
@@ -66,8 +68,10 @@ impl Conversation {
                 },
                 sent = sent(&mut self.sending), if self.sending.is_some() => self.handle_sent(sent),
                 line = next_line(&mut lines), if listens => self.handle_line(line, &mut lines),
-                () = interrupts.next() => self.interrupt(130),
-                () = terminations.next() => self.interrupt(143),
+                signal = next_signal(&mut signals) => self.interrupt(match signal {
+                    Signal::Interrupt => 130,
+                    Signal::Terminate => 143,
+                }),
             }
             if self.out.is_closed() {
                 // Nobody listens any more.
@@ -263,35 +267,10 @@ async fn next_line(lines: &mut Option<mpsc::Receiver<Line>>) -> Option<Line> {
     }
 }
 
-/// A signal, where the system has it.
-struct Signal {
-    #[cfg(unix)]
-    signal: Option<tokio::signal::unix::Signal>,
-}
-
-impl Signal {
-    fn interrupt() -> Self {
-        Self {
-            #[cfg(unix)]
-            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt()).ok(),
-        }
-    }
-
-    fn terminate() -> Self {
-        Self {
-            #[cfg(unix)]
-            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok(),
-        }
-    }
-
-    async fn next(&mut self) {
-        #[cfg(unix)]
-        if let Some(signal) = &mut self.signal {
-            if signal.recv().await.is_some() {
-                return;
-            }
-        }
-        pending().await
+async fn next_signal(signals: &mut Option<Signals>) -> Signal {
+    match signals {
+        Some(signals) => signals.next().await,
+        None => pending().await,
     }
 }
 

@@ -9,9 +9,11 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use sansocket::Backoff;
 use sansocket::engineio::Transport;
-use sansocket::tokio::engineio::{Client, ClientBuilder};
+use sansocket::runtime::Runtime;
+use sansocket::runtime::engineio::{Client, ClientBuilder};
 
-use crate::arguments::{self, Runtime};
+use crate::arguments::{self, RuntimeName};
+use crate::runtimes::{self, Job};
 use conversation::Conversation;
 
 /// What may wait here for the server: scripts write as fast as they can.
@@ -62,8 +64,8 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     /// The runtime to run on
-    #[arg(long, value_enum, default_value = "tokio")]
-    runtime: Runtime,
+    #[arg(long, value_enum, default_value = "tokio", value_name = "RUNTIME")]
+    runtime: RuntimeName,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -110,8 +112,8 @@ fn attempts(text: &str) -> Result<Attempts, String> {
 }
 
 impl Arguments {
-    fn builder(&self) -> ClientBuilder {
-        let mut builder = Client::builder(&self.url)
+    fn builder<R: Runtime>(&self, runtime: R) -> ClientBuilder<R> {
+        let mut builder = Client::builder_on(runtime, &self.url)
             .transports(&self.transports)
             .allow_upgrades(!self.no_upgrade)
             .connect_timeout(self.timeout)
@@ -137,35 +139,32 @@ impl Arguments {
 }
 
 pub fn run(arguments: Arguments) -> ExitCode {
-    match arguments.runtime {
-        Runtime::Tokio => {}
-    }
     if arguments.protocol == Protocol::SocketIo {
         eprintln!("sansocket: Socket.IO is not there yet; say --protocol engine.io (see --help)");
         return ExitCode::from(2);
     }
-    // The conversation may wait for a terminal; the client's own task must not.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
+    // The conversation may wait for a terminal; the client's own task, on another thread, must not.
+    match runtimes::run_on(arguments.runtime, 1, Talking(&arguments)) {
+        Ok(exit) => exit,
         Err(error) => {
             eprintln!("sansocket: cannot start: {error}");
-            return ExitCode::FAILURE;
+            ExitCode::FAILURE
         }
-    };
-    let exit = runtime.block_on(async {
-        match arguments.builder().start() {
-            Ok(client) => Conversation::new(client, arguments.json).run().await,
+    }
+}
+
+struct Talking<'a>(&'a Arguments);
+
+impl Job for Talking<'_> {
+    type Output = ExitCode;
+
+    async fn run<R: Runtime>(self, runtime: R) -> ExitCode {
+        match self.0.builder(runtime).start() {
+            Ok(client) => Conversation::new(client, self.0.json).run().await,
             Err(error) => {
                 eprintln!("sansocket: {error} (see --help)");
                 ExitCode::from(2)
             }
         }
-    });
-    // A thread that waits for a terminal must not hold up the end.
-    runtime.shutdown_background();
-    exit
+    }
 }
