@@ -17,6 +17,8 @@ use super::tasks::Tasks;
 use super::{Runtime, Stream};
 use crate::http::{Request, Response};
 use crate::time::Instant;
+#[cfg(feature = "tls")]
+use crate::wire::tls::TlsError;
 use crate::wire::{Cell, Connection, ConnectionEvent, Hub};
 
 /// How much is read at once. Per thread, not per connection.
@@ -310,10 +312,11 @@ impl<R: Runtime> ConnectionTask<R> {
             #[cfg(feature = "tls")]
             ConnectionEvent::TlsFailed { error, in_handshake } => {
                 let peer = self.connection.peer();
-                if in_handshake {
-                    log!(warn, "TLS handshake with {peer} failed: {error}");
-                } else {
-                    log!(debug, "TLS with {peer} failed: {error}");
+                match error {
+                    // A client that has changed its mind, or was cut off.
+                    TlsError::EndedEarly | TlsError::Late => log!(info, "TLS handshake with {peer} failed: {error}"),
+                    _ if in_handshake => log!(warn, "TLS handshake with {peer} failed: {error}"),
+                    _ => log!(debug, "TLS with {peer} failed: {error}"),
                 }
             }
             ConnectionEvent::Fallback(request) => {

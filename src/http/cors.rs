@@ -123,7 +123,11 @@ mod tests {
             ("null", "a.example", CorsAnswer::Refuse),
             ("file://", "", CorsAnswer::Refuse),
         ] {
-            assert_eq!(cors.check(Some(origin), Some(host), false), answer, "{origin} at {host}");
+            assert_eq!(
+                cors.check(Some(origin), Some(host), false),
+                answer,
+                "{origin} at {host}"
+            );
         }
         assert_eq!(cors.check(Some("http://a.example"), None, false), CorsAnswer::Refuse);
     }

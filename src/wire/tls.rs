@@ -18,7 +18,7 @@ mod error;
 mod identity;
 mod roots;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod verifier;
 
 use std::sync::{Arc, OnceLock};

@@ -5,6 +5,7 @@ mod connect;
 mod runtimes;
 mod serve;
 mod signals;
+mod tls;
 
 use std::process::ExitCode;
 

@@ -10,11 +10,13 @@ use sansocket::engineio::Transport;
 use sansocket::http::{Cors, Endpoint, Request, Response};
 use sansocket::runtime::Runtime;
 use sansocket::runtime::engineio::{Builder, Handle, Server, Stats};
+use sansocket::tls::Acceptor;
 use tokio::sync::mpsc;
 
 use crate::arguments::{self, RuntimeName};
 use crate::runtimes::{self, Job};
 use crate::signals::Signals;
+use crate::tls::ServerTls;
 
 /// How long sessions have to end after Ctrl-C or SIGTERM.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -67,6 +69,8 @@ pub struct Arguments {
     /// Do not compress responses (nothing is compressed so far)
     #[arg(long)]
     no_compression: bool,
+    #[command(flatten)]
+    tls: ServerTls,
     /// Answer `GET /__stats` with counts, and `GET /__restart?down=MS` with a restart (for testing clients)
     #[arg(long)]
     stats: bool,
@@ -109,9 +113,16 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Some(threads) => threads.into(),
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
+    let tls = match arguments.tls.acceptor() {
+        Ok(tls) => tls,
+        Err(why) => {
+            eprintln!("sansocket: {why}");
+            return ExitCode::from(2);
+        }
+    };
     // One thread alone does it all.
     let workers = if threads == 1 { 0 } else { threads };
-    let served = runtimes::run_on(arguments.runtime, workers, Serving(&arguments));
+    let served = runtimes::run_on(arguments.runtime, workers, Serving(&arguments, tls));
     match served.map_err(Into::into).and_then(|served| served) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -129,18 +140,21 @@ pub fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-struct Serving<'a>(&'a Arguments);
+struct Serving<'a>(&'a Arguments, Option<Acceptor>);
 
 impl Job for Serving<'_> {
     type Output = sansocket::Result<()>;
 
     async fn run<R: Runtime>(self, runtime: R) -> sansocket::Result<()> {
-        serve(runtime, self.0).await
+        serve(runtime, self.0, self.1).await
     }
 }
 
-async fn serve<R: Runtime>(runtime: R, arguments: &Arguments) -> sansocket::Result<()> {
+async fn serve<R: Runtime>(runtime: R, arguments: &Arguments, tls: Option<Acceptor>) -> sansocket::Result<()> {
     let mut signals = Signals::new()?;
+    if let Some(tls) = &tls {
+        arguments.tls.reload_on_signal(tls)?;
+    }
     let mut address = arguments.addr.clone();
     let mut counted = Stats::default();
     let mut first = true;
@@ -154,7 +168,11 @@ async fn serve<R: Runtime>(runtime: R, arguments: &Arguments) -> sansocket::Resu
             handle: Mutex::new(None),
             restart,
         });
-        let server = options(runtime.clone(), arguments)
+        let mut options = options(runtime.clone(), arguments);
+        if let Some(tls) = &tls {
+            options = options.tls(tls.clone());
+        }
+        let server = options
             .fallback({
                 let page = page.clone();
                 move |request| {
@@ -169,7 +187,7 @@ async fn serve<R: Runtime>(runtime: R, arguments: &Arguments) -> sansocket::Resu
         // After a restart it is the same port again, also where any was asked for.
         address = server.local_addr().to_string();
         if first {
-            announce(server.local_addr());
+            announce(server.local_addr(), tls.is_some());
             first = false;
         }
         let serving = server.serve(|mut socket| async move {
@@ -223,12 +241,13 @@ fn endpoint_path(path: &str) -> String {
 }
 
 /// Scripts wait for this line: it is flushed, and only then is it true.
-fn announce(address: SocketAddr) {
+fn announce(address: SocketAddr, is_secure: bool) {
     use std::io::Write;
 
     let mut stdout = std::io::stdout().lock();
     // A closed stdout is no reason not to serve.
-    let _unseen = writeln!(stdout, "listening on http://{address}").and_then(|()| stdout.flush());
+    let scheme = if is_secure { "https" } else { "http" };
+    let _unseen = writeln!(stdout, "listening on {scheme}://{address}").and_then(|()| stdout.flush());
 }
 
 /// What is served beside the endpoint.

@@ -394,7 +394,12 @@ impl Connection {
         let mut request = RequestWriter::new(&mut bytes, method, &target);
         let cookies = self.cookie_header();
         write_headers(&mut request, options, cookies.as_deref());
-        if let Some(credentials) = options.proxy.as_ref().filter(|_| options.is_asked_of_proxy()).and_then(|proxy| proxy.credentials()) {
+        if let Some(credentials) = options
+            .proxy
+            .as_ref()
+            .filter(|_| options.is_asked_of_proxy())
+            .and_then(|proxy| proxy.credentials())
+        {
             request.header("Proxy-Authorization", credentials);
         }
         request.header("Accept-Encoding", "gzip, deflate");

@@ -15,6 +15,8 @@ pub(super) struct Tls {
     connection: TlsConnection,
     /// Why it failed, for whoever asks.
     failure: Option<(TlsError, bool)>,
+    /// It was noted that it failed. What follows from that is no news.
+    noted: bool,
 }
 
 impl Tls {
@@ -22,6 +24,7 @@ impl Tls {
         Self {
             connection: acceptor.accept(),
             failure: None,
+            noted: false,
         }
     }
 }
@@ -78,12 +81,14 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
     }
 
     fn note(&mut self, error: TlsError, in_handshake: bool) {
+        let Some(tls) = &mut self.tls else { return };
+        if core::mem::replace(&mut tls.noted, true) {
+            return;
+        }
         if in_handshake {
             self.hub.failed_handshakes.fetch_add(1, Ordering::Relaxed);
         }
-        if let Some(tls) = &mut self.tls {
-            tls.failure.get_or_insert((error, in_handshake));
-        }
+        tls.failure = Some((error, in_handshake));
     }
 
     /// Whether the TCP connection, which has ended, should not have. A peer that has come and gone without a word is none to

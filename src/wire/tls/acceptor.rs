@@ -157,7 +157,8 @@ impl Acceptor {
     /// A connection that was just accepted.
     pub fn accept(&self) -> TlsConnection {
         let config = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let connection = ServerConnection::new(config).expect("whether it can be used depends on the configuration, and was tried");
+        let connection =
+            ServerConnection::new(config).expect("whether it can be used depends on the configuration, and was tried");
         TlsConnection::new(connection.into())
     }
 }
@@ -183,8 +184,7 @@ struct ByName(Vec<Identity>);
 
 impl ResolvesServerCert for ByName {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let understood =
-            |identity: &&Identity| identity.0.key.choose_scheme(hello.signature_schemes()).is_some();
+        let understood = |identity: &&Identity| identity.0.key.choose_scheme(hello.signature_schemes()).is_some();
         let name = hello.server_name().and_then(|name| ServerName::try_from(name).ok());
         let named = name.and_then(|name| {
             let mut fitting = self.0.iter().filter(|identity| is_for(identity, &name));

@@ -65,6 +65,11 @@ impl TlsConnection {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn rustls(&self) -> &Connection {
+        &self.rustls
+    }
+
     /// Bytes came: what they say is appended to `plain`. All of them are taken.
     ///
     /// # Errors
@@ -136,12 +141,17 @@ impl TlsConnection {
     /// # Errors
     /// It has not said so before: something may be missing.
     pub fn handle_end(&mut self) -> Result<(), TlsError> {
-        match mem::replace(&mut self.state, State::Ended) {
-            State::Ended | State::Failed => Ok(()),
-            State::Open if self.lacks_certificate() => Err(TlsError::CertificateRequired),
-            State::Open if self.is_handshaking() => Err(TlsError::EndedEarly),
-            State::Open => Err(TlsError::Truncated),
+        if self.state != State::Open {
+            return Ok(());
         }
+        self.state = State::Ended;
+        Err(if self.lacks_certificate() {
+            TlsError::CertificateRequired
+        } else if self.is_handshaking() {
+            TlsError::EndedEarly
+        } else {
+            TlsError::Truncated
+        })
     }
 
     /// Whether the peer wanted a certificate that there was not, and has accepted nothing since: where it breaks the

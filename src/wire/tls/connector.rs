@@ -71,7 +71,9 @@ impl ClientOptions {
         let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
         Ok(Arc::new(match self.identity {
             None => builder.with_no_client_auth(),
-            Some(identity) => builder.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(identity.0))),
+            Some(identity) => {
+                builder.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(identity.0)))
+            }
         }))
     }
 }

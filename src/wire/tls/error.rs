@@ -108,7 +108,9 @@ impl TlsError {
                 | PeerIncompatible::NoSignatureSchemesInCommon,
             ) => Self::Protocol("no cryptography is known to both ends".to_string()),
             Error::NoApplicationProtocol => Self::NoHttp11,
-            Error::DecryptError => Self::Protocol("what came can not be decrypted: it was changed on the way".to_string()),
+            Error::DecryptError => {
+                Self::Protocol("what came can not be decrypted: it was changed on the way".to_string())
+            }
             Error::PeerSentOversizedRecord => Self::Protocol("a record is larger than TLS allows".to_string()),
             error => Self::Protocol(std::format!("the protocol was broken: {error}")),
         }
@@ -140,7 +142,9 @@ impl TlsError {
 
     fn alert(alert: AlertDescription) -> Self {
         Self::Refused(match alert {
-            AlertDescription::CertificateRequired | AlertDescription::NoCertificate => return Self::CertificateRequired,
+            AlertDescription::CertificateRequired | AlertDescription::NoCertificate => {
+                return Self::CertificateRequired;
+            }
             AlertDescription::ProtocolVersion => return Self::Version,
             AlertDescription::NoApplicationProtocol => return Self::NoHttp11,
             AlertDescription::CertificateExpired => "it has expired, or is not valid yet",
@@ -150,7 +154,9 @@ impl TlsError {
             AlertDescription::BadCertificate => "it is not valid there",
             AlertDescription::CertificateUnknown => "it is not trusted there",
             AlertDescription::AccessDenied => "access is denied",
-            AlertDescription::UnrecognisedName => return Self::Alert("it does not know the name that was asked for".to_string()),
+            AlertDescription::UnrecognisedName => {
+                return Self::Alert("it does not know the name that was asked for".to_string());
+            }
             AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => {
                 return Self::Alert("it can not agree on the cryptography (alert HandshakeFailure)".to_string());
             }

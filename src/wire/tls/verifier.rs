@@ -63,11 +63,15 @@ impl ServerCertVerifier for Explaining {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verified = self.inner.verify_server_cert(end_entity, intermediates, name, ocsp, now);
+        let verified = self
+            .inner
+            .verify_server_cert(end_entity, intermediates, name, ocsp, now);
         verified.map_err(|error| match &error {
-            Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::Other(_)) => self
-                .look(end_entity)
-                .map_or(error, |found| CertificateError::Other(OtherError(Arc::new(found))).into()),
+            Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::Other(_)) => {
+                self.look(end_entity).map_or(error, |found| {
+                    CertificateError::Other(OtherError(Arc::new(found))).into()
+                })
+            }
             _ => error,
         })
     }

@@ -11,9 +11,11 @@ use sansocket::Backoff;
 use sansocket::engineio::Transport;
 use sansocket::runtime::Runtime;
 use sansocket::runtime::engineio::{Client, ClientBuilder};
+use sansocket::tls::Connector;
 
 use crate::arguments::{self, RuntimeName};
 use crate::runtimes::{self, Job};
+use crate::tls::ClientTls;
 use conversation::Conversation;
 
 /// What may wait here for the server: scripts write as fast as they can.
@@ -24,11 +26,11 @@ const MAX_QUEUE: usize = 64_000_000;
 A DURATION is written 300ms, 25s or 2m.
 With --json, stdin takes {\"send\":\"text\"}, {\"send_binary\":\"<base64>\"} and {\"close\":true}, and stdout says what happens, one
 object a line. The end of stdin delivers what was sent, then closes.
-HTTP_PROXY, ALL_PROXY and NO_PROXY are respected.
+HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are respected.
 Exit status: 0 after a close that was asked for, 130 after Ctrl-C, 1 where connecting failed or the connection ended
 otherwise, 2 for wrong usage.")]
 pub struct Arguments {
-    /// http:// or ws://, a host, perhaps a port, user:password@, a path and a query
+    /// http://, https://, ws:// or wss://, a host, perhaps a port, user:password@, a path and a query
     url: String,
     /// What to speak
     #[arg(long, value_enum, default_value = "socket.io")]
@@ -60,6 +62,8 @@ pub struct Arguments {
     /// How long one attempt may take, all transports together
     #[arg(long, value_parser = arguments::duration, value_name = "DURATION", default_value = "20s")]
     timeout: Duration,
+    #[command(flatten)]
+    tls: ClientTls,
     /// One JSON object a line on stdin and stdout, for scripts
     #[arg(long)]
     json: bool,
@@ -143,8 +147,15 @@ pub fn run(arguments: Arguments) -> ExitCode {
         eprintln!("sansocket: Socket.IO is not there yet; say --protocol engine.io (see --help)");
         return ExitCode::from(2);
     }
+    let tls = match arguments.tls.connector() {
+        Ok(tls) => tls,
+        Err(why) => {
+            eprintln!("sansocket: {why}");
+            return ExitCode::from(2);
+        }
+    };
     // The conversation may wait for a terminal; the client's own task, on another thread, must not.
-    match runtimes::run_on(arguments.runtime, 1, Talking(&arguments)) {
+    match runtimes::run_on(arguments.runtime, 1, Talking(&arguments, tls)) {
         Ok(exit) => exit,
         Err(error) => {
             eprintln!("sansocket: cannot start: {error}");
@@ -153,13 +164,17 @@ pub fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-struct Talking<'a>(&'a Arguments);
+struct Talking<'a>(&'a Arguments, Option<Connector>);
 
 impl Job for Talking<'_> {
     type Output = ExitCode;
 
     async fn run<R: Runtime>(self, runtime: R) -> ExitCode {
-        match self.0.builder(runtime).start() {
+        let builder = match self.1 {
+            Some(tls) => self.0.builder(runtime).tls(tls),
+            None => self.0.builder(runtime),
+        };
+        match builder.start() {
             Ok(client) => Conversation::new(client, self.0.json).run().await,
             Err(error) => {
                 eprintln!("sansocket: {error} (see --help)");
