@@ -224,3 +224,6 @@ impl Connection {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -155,3 +155,6 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         Some(Bytes::copy_from_slice(certificate))
     }
 }
+
+#[cfg(test)]
+mod tests;
