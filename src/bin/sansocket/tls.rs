@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use sansocket::tls::{Acceptor, ClientOptions, Connector, Identity, Roots};
+use sansocket::tls::{Acceptor, ClientOptions, Connector, Identity, Roots, ServerOptions};
 
-/// How a server shows who it is.
-#[derive(Args)]
+/// How a server shows who it is, and whom it wants to see.
+#[derive(Args, Clone)]
 pub struct ServerTls {
     /// Serve https and wss with this certificate: a PEM file, the chain behind it. SIGHUP reads both files again
     #[arg(long, value_name = "FILE", requires = "tls_key")]
@@ -14,6 +14,9 @@ pub struct ServerTls {
     /// The private key of `--tls-cert`: a PEM file
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Turn away clients without a certificate that these vouch for: a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
 }
 
 impl ServerTls {
@@ -22,22 +25,33 @@ impl ServerTls {
     /// # Errors
     /// One line, which says what is wrong with which file.
     pub fn acceptor(&self) -> Result<Option<Acceptor>, String> {
+        let options = self.options()?;
+        let acceptor = options.map(Acceptor::new).transpose();
+        acceptor.map_err(|error| error.to_string())
+    }
+
+    fn options(&self) -> Result<Option<ServerOptions>, String> {
         let Some(identity) = identity(self.tls_cert.as_ref(), self.tls_key.as_ref())? else {
             return Ok(None);
         };
-        Acceptor::new(identity).map(Some).map_err(|error| error.to_string())
+        let mut options = ServerOptions::new(identity);
+        if let Some(ca) = &self.tls_client_ca {
+            let roots = Roots::from_pem_file(ca).map_err(|error| named(ca, error))?;
+            options = options.require_client_certificates(roots);
+        }
+        Ok(Some(options))
     }
 
     /// Reads the files again at each SIGHUP. Where they can not be used, the server goes on with what it has.
     #[cfg(unix)]
     pub fn reload_on_signal(&self, acceptor: &Acceptor) -> std::io::Result<()> {
-        let (cert, key, acceptor) = (self.tls_cert.clone(), self.tls_key.clone(), acceptor.clone());
+        let (files, acceptor) = (self.clone(), acceptor.clone());
         let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGHUP])?;
         // It ends with the program.
         std::thread::Builder::new().spawn(move || {
             for _ in signals.forever() {
-                let reloaded = match identity(cert.as_ref(), key.as_ref()) {
-                    Ok(Some(identity)) => acceptor.reload(identity).map_err(|error| error.to_string()),
+                let reloaded = match files.options() {
+                    Ok(Some(options)) => acceptor.reload(options).map_err(|error| error.to_string()),
                     Ok(None) => Ok(()),
                     Err(why) => Err(why),
                 };
