@@ -38,6 +38,8 @@ mod secure;
 // What has to be seen, a file for each topic.
 #[path = "tls/clients.rs"]
 mod clients;
+#[path = "tls/interop.rs"]
+mod interop;
 #[path = "tls/library.rs"]
 mod library;
 #[path = "tls/mistakes.rs"]

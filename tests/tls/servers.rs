@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use crate::certificates::{Authority, Pair};
-use crate::client::{Client, ENOUGH};
+use crate::client::{CARRIERS, Client, ENOUGH};
 use crate::files::Files;
 
 const WEBSOCKET: [&str; 2] = ["--transports", "websocket"];
@@ -167,6 +167,25 @@ fn python_wants_to_see_a_certificate() {
     client.assert_echoes("hello");
     client.close();
     assert_eq!(server.line(), "ended");
+}
+
+#[test]
+#[ignore = "needs tests/interop/setup.sh"]
+fn the_reference_is_talked_with() {
+    let scene = scene();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/engineio_server.mjs");
+    let server = Other::start("node", &[script, &scene.pair[0], &scene.pair[1]]);
+    let port = server.line();
+    for flags in CARRIERS {
+        let mut client = scene.client(&format!("https://127.0.0.1:{port}"), flags);
+        client.next("open");
+        if flags.is_empty() {
+            client.until("upgrade");
+        }
+        client.assert_echoes("hello");
+        client.assert_echoes(&"x".repeat(300_000));
+        client.close();
+    }
 }
 
 /// Its pages are no Engine.IO, but they come over TLS.
