@@ -654,6 +654,10 @@ impl<R: Runtime> ClientTask<R> {
         settled
     }
 
+    fn is_over(&self) -> bool {
+        self.shared.lock().connection.look().closed().is_some()
+    }
+
     /// Says on streams that lie idle that nothing more will come, as far as they take it at once.
     fn say_goodbye(&mut self, cx: &mut Context<'_>) {
         for id in StreamId::ALL {
@@ -667,13 +671,14 @@ impl<R: Runtime> ClientTask<R> {
         self.shared.lock().driver = Some(cx.waker().clone());
         for _ in 0..TURNS {
             let mut busy = self.turn(cx, input);
+            // Before anybody hears of the end: the program may be over then.
+            if self.is_over() {
+                self.say_goodbye(cx);
+            }
             match self.settle() {
                 Settled::Going => {}
                 Settled::Again => busy = true,
-                Settled::Over => {
-                    self.say_goodbye(cx);
-                    return Poll::Ready(());
-                }
+                Settled::Over => return Poll::Ready(()),
             }
             if !busy && self.sleep(cx).is_pending() {
                 return Poll::Pending;

@@ -1,5 +1,9 @@
 //! What is wrong with a certificate: one clear error at our client, and one logged at our server.
 
+use std::io::Read;
+use std::net::TcpListener;
+use std::thread;
+
 use crate::certificates::{Authority, Pair, Time, self_signed};
 use crate::client::{CARRIERS, Client};
 use crate::secure::Secure;
@@ -62,6 +66,29 @@ fn issued_by_somebody_unknown() {
     let words = "its certificate is not trusted: its issuer is unknown";
     let logged = "failed: it does not accept our certificate: its issuer is unknown there";
     assert_mistake(Authority::new("authority"), &pair, words, logged);
+}
+
+/// A server that says nothing, and one that goes away.
+#[test]
+fn handshakes_that_do_not_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("https://{}", listener.local_addr().expect("its address"));
+    let ended = Client::start(&url, &["--insecure", "--timeout", "300ms"]).finish(1);
+    let error = ended.only_error();
+    assert_eq!(error["kind"], "timeout");
+    assert_eq!(error["message"], "the TLS handshake was not over in time");
+    // Whatever comes is read, so that the end is no reset.
+    thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let mut hello = [0; 4096];
+            let _ = stream.read(&mut hello);
+        }
+    });
+    let ended = Client::start(&url, &["--insecure"]).finish(1);
+    let error = ended.only_error();
+    assert_eq!(error["kind"], "tls");
+    let words = "TLS with the server failed: it has ended the connection in the middle of the handshake";
+    assert_eq!(error["message"], words);
 }
 
 /// Without `--ca` it is the system's roots that count, which do not know the authority of a test.

@@ -43,7 +43,7 @@ impl Secure {
             .args(addr)
             .args(["--tls-cert", &cert, "--tls-key", &key])
             .args(flags.iter().map(|flag| if *flag == "CA" { &ca } else { *flag }))
-            .env("RUST_LOG", "sansocket=info")
+            .env("RUST_LOG", "sansocket=debug")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -22,7 +22,8 @@ fn everything_is_echoed_over_tls() {
             client.close();
         }
     }
-    assert_eq!(server.log(), "", "nothing to speak of has happened");
+    // Streams that lay idle were ended in order too.
+    assert!(!server.log().contains("failed"), "{}", server.log());
     server.finish();
 }
 

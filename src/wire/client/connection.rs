@@ -49,9 +49,9 @@ pub struct Connection {
     pub(super) options: Arc<Options>,
     machine: Client,
     cookies: Cookies,
-    poll: HttpLane,
-    push: HttpLane,
-    websocket: WsLane,
+    pub(super) poll: HttpLane,
+    pub(super) push: HttpLane,
+    pub(super) websocket: WsLane,
     /// What became of the first transport, while connecting; what ended the session, once it was open.
     error: Option<ConnectError>,
     upgrade_error: Option<ConnectError>,
@@ -127,6 +127,11 @@ impl Connection {
     /// Whether this stream is to be connected, anew if there is one already. Asks once.
     pub fn poll_connect(&mut self, now: Instant, id: StreamId) -> bool {
         self.pump(now);
+        #[cfg(feature = "tls")]
+        if self.owes_goodbye(id) {
+            // The stream before it has to be ended in order; then it is its turn.
+            return false;
+        }
         let wanted = match id {
             StreamId::Poll => self.poll.poll_connect(),
             StreamId::Push => self.push.poll_connect(),

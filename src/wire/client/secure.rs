@@ -196,7 +196,7 @@ impl Connection {
         } else {
             self.pump(now);
         }
-        let ends = is_ready && !self.lane_wants_stream(id);
+        let ends = is_ready && (!self.lane_wants_stream(id) || self.wants_another(id));
         let Way::Tls(tls) = self.way(id) else { return };
         if is_ready {
             tls.seal(start, out);
@@ -205,6 +205,15 @@ impl Connection {
             tls.close();
         }
         tls.poll_transmit(out);
+    }
+
+    /// Whether the stream that there is has no use any more, because another one is wanted.
+    fn wants_another(&self, id: StreamId) -> bool {
+        match id {
+            StreamId::Poll => self.poll.wants_another(),
+            StreamId::Push => self.push.wants_another(),
+            StreamId::WebSocket => self.websocket.wants_another(),
+        }
     }
 
     /// Whether the server is still to be told that nothing more will come.

@@ -81,6 +81,12 @@ impl WsLane {
         wanted
     }
 
+    /// Whether another stream is wanted than the one that there may be.
+    #[cfg(feature = "tls")]
+    pub(super) fn wants_another(&self) -> bool {
+        matches!(self.state, State::Wanted)
+    }
+
     pub(super) fn wants_stream(&self) -> bool {
         match self.state {
             State::None => false,

@@ -216,6 +216,41 @@ fn what_is_too_large_is_refused() {
     assert!(matches!(error, TlsError::Protocol(_)), "{error}");
 }
 
+/// Nothing that a peer sends is a panic, whatever was changed in it and wherever it stops.
+#[test]
+fn handshakes_that_were_changed_come_to_an_error_or_to_nothing() {
+    let (_, connector, acceptor) = good();
+    let mut random = 7_u64;
+    let mut next = move |below: usize| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (random >> 33) as usize % below
+    };
+    for _ in 0..2_000 {
+        let mut ends = Ends::new(&connector, &acceptor, "localhost");
+        let (mut hello, mut flight) = (Vec::new(), Vec::new());
+        ends.client.poll_transmit(&mut hello);
+        if next(2) == 0 {
+            let at = next(hello.len());
+            hello[at] = next(256) as u8;
+        } else {
+            hello.truncate(next(hello.len()));
+        }
+        let _error = ends.server.handle_input(&hello, &mut ends.at_server);
+        ends.server.poll_transmit(&mut flight);
+        for _ in 0..next(4) {
+            let at = next(flight.len().max(1));
+            if let Some(byte) = flight.get_mut(at) {
+                *byte = next(256) as u8;
+            }
+        }
+        let _error = ends.client.handle_input(&flight, &mut ends.at_client);
+        let mut rest = Vec::new();
+        ends.client.poll_transmit(&mut rest);
+        let _error = ends.server.handle_input(&rest, &mut ends.at_server);
+        assert!(ends.at_client.is_empty() && ends.at_server.is_empty());
+    }
+}
+
 #[test]
 fn what_is_no_tls_is_named() {
     let (_, connector, acceptor) = good();

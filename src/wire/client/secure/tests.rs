@@ -16,6 +16,7 @@ const NOW: Instant = Instant::from_micros(0);
 
 /// A client, a server, and what the streams between them carry.
 struct World {
+    now: Instant,
     client: Connection,
     hub: Arc<Hub<()>>,
     peers: [Option<Peer<()>>; 3],
@@ -25,6 +26,8 @@ struct World {
     asked: Vec<String>,
     cells: Vec<Arc<crate::wire::Cell<()>>>,
     events: Vec<Event>,
+    /// How many streams of each kind there were.
+    connects: [u32; 3],
     /// What went wrong with TLS at the server.
     failures: Vec<TlsError>,
 }
@@ -47,6 +50,7 @@ fn world(options: ServerOptions, tls: Connector, proxy: Option<&str>) -> World {
     }
     let client = Connection::new(Arc::new(options), Arc::new(Config::default()), NOW, Default::default());
     World {
+        now: NOW,
         client,
         hub,
         peers: [None, None, None],
@@ -54,6 +58,7 @@ fn world(options: ServerOptions, tls: Connector, proxy: Option<&str>) -> World {
         asked: Vec::new(),
         cells: Vec::new(),
         events: Vec::new(),
+        connects: [0; 3],
         failures: Vec::new(),
     }
 }
@@ -64,53 +69,57 @@ impl World {
         let mut busy = false;
         for id in StreamId::ALL {
             let at = id as usize;
-            if self.client.poll_connect(NOW, id) {
+            if self.client.poll_connect(self.now, id) {
+                self.connects[at] += 1;
+                if let Some(mut last) = self.peers[at].take() {
+                    last.handle_end(self.now);
+                    self.failures.extend(failure(&mut last));
+                }
                 let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-                self.peers[at] = Some(Peer::new(self.hub.clone(), peer, NOW));
-                self.client.handle_connected(NOW, id);
+                self.peers[at] = Some(Peer::new(self.hub.clone(), peer, self.now));
+                self.client.handle_connected(self.now, id);
                 busy = true;
             }
             let Some(peer) = &mut self.peers[at] else { continue };
             let (mut up, mut down) = (Vec::new(), Vec::new());
-            self.client.poll_transmit(NOW, id, &mut up);
-            self.client.handle_written(NOW);
+            self.client.poll_transmit(self.now, id, &mut up);
+            self.client.handle_written(self.now);
             if !self.client.wants_stream(id) {
                 // A client that ends a stream has said so before.
                 if !up.is_empty() {
-                    peer.handle_input(NOW, &up, &mut Vec::new());
+                    peer.handle_input(self.now, &up, &mut Vec::new());
                 }
-                peer.handle_end(NOW);
-                if let Some(ConnectionEvent::TlsFailed { error, .. }) = peer.poll_event() {
-                    self.failures.push(error);
-                }
+                peer.handle_end(self.now);
+                self.failures.extend(failure(peer));
                 self.peers[at] = None;
                 continue;
             }
             if !up.is_empty() && self.proxied[at] {
                 self.proxied[at] = false;
                 self.asked.push(String::from_utf8(up).unwrap());
-                self.client.handle_input(NOW, id, b"HTTP/1.1 200 Connected\r\n\r\n");
+                self.client
+                    .handle_input(self.now, id, b"HTTP/1.1 200 Connected\r\n\r\n");
                 busy = true;
                 continue;
             }
             if !up.is_empty() {
-                peer.handle_input(NOW, &up, &mut down);
+                peer.handle_input(self.now, &up, &mut down);
             }
             while let Some(event) = peer.poll_event() {
                 match event {
                     ConnectionEvent::Opened { cell, .. } => {
-                        cell.with(|session| session.accept(NOW));
+                        cell.with(|session| session.accept(self.now));
                         self.cells.push(cell);
                     }
                     ConnectionEvent::TlsFailed { error, .. } => self.failures.push(error),
                     other => panic!("{other:?}"),
                 }
             }
-            peer.poll_transmit(NOW, &mut down);
+            peer.poll_transmit(self.now, &mut down);
             peer.handle_written();
             busy |= !up.is_empty() || !down.is_empty();
             if !down.is_empty() {
-                self.client.handle_input(NOW, id, &down);
+                self.client.handle_input(self.now, id, &down);
             }
         }
         while let Some(event) = self.client.poll_event() {
@@ -136,6 +145,13 @@ impl World {
 
     fn error(&mut self) -> ConnectError {
         self.client.take_error().expect("something went wrong")
+    }
+}
+
+fn failure(peer: &mut Peer<()>) -> Option<TlsError> {
+    match peer.poll_event() {
+        Some(ConnectionEvent::TlsFailed { error, .. }) => Some(error),
+        _ => None,
     }
 }
 
@@ -168,6 +184,24 @@ fn a_session_over_tls_is_opened_upgraded_and_closed() {
         world.peers.iter().all(Option::is_none),
         "every stream was ended in order"
     );
+    assert_eq!(world.failures, []);
+}
+
+/// A stream that has lain idle for long is not used again, but it is ended in order.
+#[test]
+fn a_stream_that_is_replaced_is_ended_in_order() {
+    let mut world = good();
+    let config = Config {
+        upgrades: false,
+        ..Config::default()
+    };
+    world.client = Connection::new(world.client.options.clone(), Arc::new(config), NOW, Default::default());
+    for streams in 1..4 {
+        world.client.machine().send(Data::from("x")).unwrap();
+        world.run();
+        assert_eq!(world.connects[StreamId::Push as usize], streams);
+        world.now = world.now + core::time::Duration::from_secs(6);
+    }
     assert_eq!(world.failures, []);
 }
 
