@@ -25,12 +25,12 @@ use core::time::Duration;
 use std::io;
 use std::net::{TcpListener, TcpStream, ToSocketAddrs as _};
 use std::string::{String, ToString};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::vec::Vec;
 
-use super::Runtime;
 use super::log::log;
+use super::{Runtime, clock};
 use crate::time::Instant;
 pub use executor::block_on;
 use executor::wake_at;
@@ -55,11 +55,6 @@ pub struct Threads {
 struct Shared {
     tasks: Mutex<Vec<JoinHandle<()>>>,
     workers: Workers,
-}
-
-pub(crate) fn epoch() -> std::time::Instant {
-    static EPOCH: OnceLock<std::time::Instant> = OnceLock::new();
-    *EPOCH.get_or_init(std::time::Instant::now)
 }
 
 impl Threads {
@@ -97,15 +92,11 @@ pub struct Sleep {
     deadline: Instant,
 }
 
-fn now() -> Instant {
-    Instant::from_micros(u64::try_from(epoch().elapsed().as_micros()).unwrap_or(u64::MAX))
-}
-
 impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
-        if now() >= self.deadline {
+        if clock::now() >= self.deadline {
             return Poll::Ready(());
         }
         wake_at(self.deadline);
@@ -119,7 +110,7 @@ impl Runtime for Threads {
     type Sleep = Sleep;
 
     fn now(&self) -> Instant {
-        now()
+        clock::now()
     }
 
     fn sleep_until(&self, deadline: Instant) -> Sleep {

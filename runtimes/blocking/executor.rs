@@ -15,7 +15,7 @@ use std::vec::Vec;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::epoch;
+use crate::runtime::clock::left;
 use crate::runtime::driver;
 use crate::time::Instant;
 
@@ -163,10 +163,6 @@ impl Signal {
     }
 }
 
-fn left(deadline: Instant) -> Duration {
-    Duration::from_micros(deadline.as_micros()).saturating_sub(epoch().elapsed())
-}
-
 /// Runs a future on the calling thread, to its end.
 ///
 /// What of [`Threads`](super::Threads) it waits for wakes it; so does everything that keeps to the rules of wakers.
@@ -197,8 +193,8 @@ mod tests {
     use core::future::poll_fn;
     use core::sync::atomic::AtomicBool;
 
-    use super::super::now;
     use super::*;
+    use crate::runtime::clock::now;
 
     #[test]
     fn a_thread_wakes_for_a_deadline_and_for_others() {

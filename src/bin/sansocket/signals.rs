@@ -27,7 +27,11 @@ impl Signals {
         // It ends with the program, or where nobody listens any more.
         std::thread::Builder::new().spawn(move || {
             for number in signals.forever() {
-                let signal = if number == SIGINT { Signal::Interrupt } else { Signal::Terminate };
+                let signal = if number == SIGINT {
+                    Signal::Interrupt
+                } else {
+                    Signal::Terminate
+                };
                 if sender.send(signal).is_err() {
                     return;
                 }
