@@ -21,11 +21,10 @@ use core::future::Future;
 use core::net::SocketAddr;
 use core::pin::Pin;
 use core::task::{Context, Poll};
-use core::time::Duration;
 use std::io;
-use std::net::{TcpListener, TcpStream, ToSocketAddrs as _};
+use std::net::{TcpListener, ToSocketAddrs as _};
 use std::string::{String, ToString};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::vec::Vec;
 
@@ -39,9 +38,6 @@ use workers::Workers;
 
 /// Enough for a driver, a TLS handshake included. Most of it is never touched.
 const STACK: usize = 256 * 1024;
-
-/// How long one attempt to connect may take. Whoever wants it to be shorter gives up waiting earlier.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Threads as a runtime: a thread for each task.
 ///
@@ -57,19 +53,31 @@ struct Shared {
     workers: Workers,
 }
 
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps a thread, to be joined at the end. Now and then those that have ended are forgotten.
+fn keep(threads: &mut Vec<JoinHandle<()>>, thread: JoinHandle<()>) {
+    if threads.len() == threads.capacity() {
+        threads.retain(|thread| !thread.is_finished());
+    }
+    threads.push(thread);
+}
+
 impl Threads {
     /// Threads of nobody else's.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Waits for all threads that were started, but not for the calling one, nor for code of the application's that runs.
+    /// Waits for all threads that were started, but not for the calling one, nor longer than half a second for code of the
+    /// application's and for name lookups, which nothing can interrupt.
     pub fn join(&self) {
         loop {
-            let task = {
-                let mut tasks = self.shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-                tasks.pop()
-            };
+            let task = self.shared.lock().pop();
             match task {
                 // A panic in a thread was reported there.
                 Some(task) if task.thread().id() != thread::current().id() => drop(task.join()),
@@ -81,7 +89,10 @@ impl Threads {
     }
 
     /// Runs code that may block on a thread of its own.
-    pub(crate) async fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+    ///
+    /// # Errors
+    /// The system has no more threads.
+    pub(crate) async fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         self.shared.workers.run(work).await
     }
 }
@@ -120,14 +131,7 @@ impl Runtime for Threads {
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let thread = thread::Builder::new().name("sansocket".to_string()).stack_size(STACK);
         match thread.spawn(move || block_on(task)) {
-            Ok(handle) => {
-                let mut tasks = self.shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-                // Now and then, what has ended is forgotten.
-                if tasks.len() == tasks.capacity() {
-                    tasks.retain(|task| !task.is_finished());
-                }
-                tasks.push(handle);
-            }
+            Ok(task) => keep(&mut self.shared.lock(), task),
             // The task is dropped, which ends its connection.
             Err(error) => log!(error, "a thread can not be started: {error}"),
         }
@@ -136,12 +140,11 @@ impl Runtime for Threads {
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let host = String::from(host);
         self.offload(move || Ok((&host[..], port).to_socket_addrs()?.collect()))
-            .await
+            .await?
     }
 
     async fn connect(&self, address: SocketAddr) -> io::Result<ThreadStream> {
-        self.offload(move || ThreadStream::new(TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?))
-            .await
+        ThreadStream::connect(address).await
     }
 
     async fn bind(&self, address: SocketAddr) -> io::Result<ThreadListener> {

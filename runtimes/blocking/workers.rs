@@ -6,13 +6,13 @@ use core::task::{Poll, Waker};
 use core::time::Duration;
 use std::boxed::Box;
 use std::collections::VecDeque;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::string::ToString;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Instant;
-
-use crate::runtime::log::log;
+use std::vec::Vec;
 
 /// How long a worker waits for more.
 const KEPT: Duration = Duration::from_secs(2);
@@ -46,39 +46,37 @@ struct Pool {
 
 #[derive(Default)]
 struct State {
+    /// No more than there are idle workers.
     jobs: VecDeque<Job>,
     idle: usize,
     running: usize,
     /// Nobody waits for more.
     over: bool,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Pool {
     fn lock(&self) -> MutexGuard<'_, State> {
+        // No job runs under this lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn work(&self) {
+    fn work(&self, first: Job) {
+        first();
         let mut state = self.lock();
-        loop {
-            while let Some(job) = state.jobs.pop_front() {
-                drop(state);
-                job();
-                state = self.lock();
-            }
-            if state.over {
-                break;
-            }
+        while !state.over {
             state.idle += 1;
-            let (woken, timeout) = self
+            let wanted = |state: &mut State| state.jobs.is_empty() && !state.over;
+            let (woken, _) = self
                 .work
-                .wait_timeout_while(state, KEPT, |state| state.jobs.is_empty() && !state.over)
+                .wait_timeout_while(state, KEPT, wanted)
                 .unwrap_or_else(PoisonError::into_inner);
             state = woken;
             state.idle -= 1;
-            if timeout.timed_out() && state.jobs.is_empty() {
-                break;
-            }
+            let Some(job) = state.jobs.pop_front() else { break };
+            drop(state);
+            job();
+            state = self.lock();
         }
         state.running -= 1;
         drop(state);
@@ -93,8 +91,12 @@ struct Outcome<T> {
 }
 
 impl Workers {
-    /// Runs code on a thread of its own. It is run to its end, also where nobody waits for it any more.
-    pub(super) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+    /// Runs code on a thread of its own. It is run to its end, also where nobody waits for it any more. A panic goes on in
+    /// whoever waits.
+    ///
+    /// # Errors
+    /// The system has no more threads; the code was not run.
+    pub(super) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         let outcome = Arc::new(Mutex::new(Outcome {
             result: None,
             waker: None,
@@ -110,7 +112,7 @@ impl Workers {
             if let Some(waker) = waker {
                 waker.wake();
             }
-        }));
+        }))?;
         let result = poll_fn(|cx| {
             let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
             match outcome.result.take() {
@@ -122,29 +124,26 @@ impl Workers {
             }
         })
         .await;
-        // A panic goes on where the code was called.
-        result.unwrap_or_else(|panic| resume_unwind(panic))
+        Ok(result.unwrap_or_else(|panic| resume_unwind(panic)))
     }
 
-    fn start(&self, job: Job) {
+    fn start(&self, job: Job) -> io::Result<()> {
         let mut state = self.pool.lock();
-        state.jobs.push_back(job);
-        if state.idle >= state.jobs.len() {
+        if state.idle > state.jobs.len() {
+            state.jobs.push_back(job);
             self.pool.work.notify_one();
-            return;
+            return Ok(());
         }
-        state.running += 1;
-        drop(state);
         let pool = self.pool.clone();
+        // The stack is as large as those of other threads: what it is for is not known here.
         let thread = thread::Builder::new().name("sansocket worker".to_string());
-        if let Err(error) = thread.spawn(move || pool.work()) {
-            // The next one that ends its job takes this one.
-            log!(error, "a thread can not be started: {error}");
-            self.pool.lock().running -= 1;
-        }
+        let thread = thread.spawn(move || pool.work(job))?;
+        state.running += 1;
+        super::keep(&mut state.threads, thread);
+        Ok(())
     }
 
-    /// Ends the workers that wait, and waits a little for those that work.
+    /// Ends the workers that wait, waits a little for those that work, and joins all that have ended.
     pub(super) fn join(&self) {
         let deadline = Instant::now() + PATIENCE;
         let mut state = self.pool.lock();
@@ -163,5 +162,14 @@ impl Workers {
                 .0;
         }
         state.over = false;
+        let all_ended = state.running == 0;
+        let threads = core::mem::take(&mut state.threads);
+        drop(state);
+        for thread in threads {
+            if all_ended || thread.is_finished() {
+                // It caught what its jobs have panicked with.
+                drop(thread.join());
+            }
+        }
     }
 }
