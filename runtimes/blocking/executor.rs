@@ -7,13 +7,13 @@ use core::sync::atomic::{AtomicU8, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::Wake;
 use std::thread::{self, Thread};
 use std::thread_local;
-use std::vec::Vec;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use smallvec::SmallVec;
 
 use crate::runtime::clock::left;
 use crate::runtime::driver;
@@ -29,21 +29,23 @@ const ASLEEP: u8 = 2;
 /// What the future of a thread waits for, as it has said while it was polled.
 #[derive(Default)]
 struct Interests {
-    sockets: Vec<(Arc<dyn AsFd + Send + Sync>, PollFlags)>,
+    /// Not held open: what is dropped in the same poll is closed at once.
+    sockets: SmallVec<[(Weak<Socket>, PollFlags); 4]>,
     deadline: Option<Instant>,
 }
+
+type Socket = dyn AsFd + Send + Sync;
 
 thread_local! {
     static INTERESTS: RefCell<Interests> = RefCell::default();
 }
 
 /// The future of this thread waits for a socket.
-pub(super) fn wake_for(socket: Arc<dyn AsFd + Send + Sync>, flags: PollFlags) {
+pub(super) fn wake_for<S: AsFd + Send + Sync + 'static>(socket: &Arc<S>, flags: PollFlags) {
+    let socket: Weak<S> = Arc::downgrade(socket);
+    let socket: Weak<Socket> = socket;
     INTERESTS.with_borrow_mut(|interests| {
-        let known = interests
-            .sockets
-            .iter_mut()
-            .find(|known| Arc::ptr_eq(&known.0, &socket));
+        let known = interests.sockets.iter_mut().find(|known| known.0.ptr_eq(&socket));
         match known {
             Some(known) => known.1 |= flags,
             None => interests.sockets.push((socket, flags)),
@@ -142,13 +144,15 @@ impl Signal {
 
     fn sleep_in_poll(&self, interests: &Interests) {
         let bell = self.bell.get();
-        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(interests.sockets.len() + 1);
-        fds.extend(
-            interests
-                .sockets
-                .iter()
-                .map(|(socket, flags)| PollFd::new(socket, *flags)),
-        );
+        let sockets: SmallVec<[(Arc<Socket>, PollFlags); 4]> = interests
+            .sockets
+            .iter()
+            .filter_map(|(socket, flags)| Some((socket.upgrade()?, *flags)))
+            .collect();
+        let mut fds: SmallVec<[PollFd<'_>; 4]> = sockets
+            .iter()
+            .map(|(socket, flags)| PollFd::new(socket, *flags))
+            .collect();
         fds.extend(bell.map(|bell| PollFd::new(bell, PollFlags::IN)));
         let longest = if bell.is_some() { None } else { Some(WITHOUT_BELL) };
         let until = interests.deadline.map(left);
@@ -165,7 +169,8 @@ impl Signal {
 
 /// Runs a future on the calling thread, to its end.
 ///
-/// What of [`Threads`](super::Threads) it waits for wakes it; so does everything that keeps to the rules of wakers.
+/// What of [`Threads`](super::Threads) it waits for wakes it, as long as it looks at all of that whenever it is polled, as
+/// `select!` and `join!` do; and so does everything that keeps to the rules of wakers.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let signal = Arc::new(Signal {
         state: AtomicU8::new(RUNNING),

@@ -47,7 +47,7 @@ impl ThreadStream {
                 // An error of the connection's, or none, is kept for whoever asks.
                 Ok(1..) => Poll::Ready(stream.0.take_error().and_then(|error| error.map_or(Ok(()), Err))),
                 _ => {
-                    wake_for(stream.0.clone(), PollFlags::OUT);
+                    wake_for(&stream.0, PollFlags::OUT);
                     Poll::Pending
                 }
             }
@@ -60,7 +60,7 @@ impl ThreadStream {
     fn wait<T>(&self, result: io::Result<T>, flags: PollFlags, cx: &Context<'_>) -> Poll<io::Result<T>> {
         match result {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                wake_for(self.0.clone(), flags);
+                wake_for(&self.0, flags);
                 Poll::Pending
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
@@ -105,7 +105,7 @@ impl ThreadListener {
     pub(super) async fn accept(&self) -> io::Result<(ThreadStream, SocketAddr)> {
         let (stream, peer) = poll_fn(|_| match self.0.accept() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                wake_for(self.0.clone(), PollFlags::IN);
+                wake_for(&self.0, PollFlags::IN);
                 Poll::Pending
             }
             result => Poll::Ready(result),
