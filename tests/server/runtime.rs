@@ -48,22 +48,29 @@ pub fn is_tokio() -> bool {
     matches!(Any::default(), Any::Tokio(_))
 }
 
-/// Runs a future to its end on the calling thread; on tokio, whatever it spawns too, or on two more threads.
+/// Runs a future to its end on the calling thread.
 pub fn block_on<F: Future>(more_threads: bool, future: F) -> F::Output {
-    match Any::default() {
-        Any::Tokio(_) => {
-            let mut builder = match more_threads {
-                false => tokio::runtime::Builder::new_current_thread(),
-                true => tokio::runtime::Builder::new_multi_thread(),
-            };
-            if more_threads {
-                builder.worker_threads(2);
+    Any::default().block_on(more_threads, future)
+}
+
+impl Any {
+    /// Runs a future to its end on the calling thread; on tokio, whatever it spawns too, or on two more threads.
+    pub fn block_on<F: Future>(&self, more_threads: bool, future: F) -> F::Output {
+        match self {
+            Any::Tokio(_) => {
+                let mut builder = match more_threads {
+                    false => tokio::runtime::Builder::new_current_thread(),
+                    true => tokio::runtime::Builder::new_multi_thread(),
+                };
+                if more_threads {
+                    builder.worker_threads(2);
+                }
+                builder.enable_all().build().expect("a runtime").block_on(future)
             }
-            builder.enable_all().build().expect("a runtime").block_on(future)
+            Any::Smol(_) => smol::block_on(future),
+            Any::AsyncStd(_) => async_std::task::block_on(future),
+            Any::Threads(_) => blocking::block_on(future),
         }
-        Any::Smol(_) => smol::block_on(future),
-        Any::AsyncStd(_) => async_std::task::block_on(future),
-        Any::Threads(_) => blocking::block_on(future),
     }
 }
 
