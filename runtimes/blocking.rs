@@ -10,8 +10,10 @@
 //! - A server that ends has joined every thread of its own, but those in which a handler of the application's does not come
 //!   to its end.
 //!
-//! On Unix only: it is built on `poll`.
+//! A thread whose connection is idle holds two file descriptors: the socket, and what wakes it. On Unix only: it is built
+//! on `poll`.
 
+mod bell;
 pub mod engineio;
 mod executor;
 mod socket;

@@ -6,7 +6,7 @@ use core::pin::pin;
 use core::sync::atomic::{AtomicU8, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::Wake;
 use std::thread::{self, Thread};
@@ -15,6 +15,7 @@ use std::thread_local;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use smallvec::SmallVec;
 
+use super::bell::Bell;
 use crate::runtime::clock::left;
 use crate::runtime::driver;
 use crate::time::Instant;
@@ -66,7 +67,7 @@ struct Signal {
     state: AtomicU8,
     thread: Thread,
     /// What a thread that sleeps in `poll` hears.
-    bell: OnceLock<OwnedFd>,
+    bell: OnceLock<Bell>,
 }
 
 impl Wake for Signal {
@@ -77,25 +78,11 @@ impl Wake for Signal {
     fn wake_by_ref(self: &Arc<Self>) {
         if self.state.swap(NOTIFIED, Ordering::SeqCst) == ASLEEP {
             if let Some(bell) = self.bell.get() {
-                // It can only be full, and then it rings already.
-                let _rings = rustix::io::write(bell, &1_u64.to_ne_bytes());
+                bell.ring();
             }
             self.thread.unpark();
         }
     }
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn make_bell() -> Option<OwnedFd> {
-    use rustix::event::{EventfdFlags, eventfd};
-
-    eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).ok()
-}
-
-/// Elsewhere a thread looks around now and then.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn make_bell() -> Option<OwnedFd> {
-    None
 }
 
 impl Signal {
@@ -106,7 +93,7 @@ impl Signal {
             return;
         }
         if self.bell.get().is_none() {
-            if let Some(bell) = make_bell() {
+            if let Ok(bell) = Bell::new() {
                 // Only this thread makes one.
                 let _first = self.bell.set(bell);
             }
@@ -162,7 +149,7 @@ impl Signal {
         let _woken = poll(&mut fds, timeout.as_ref());
         let rang = bell.is_some() && fds.last().is_some_and(|fd| !fd.revents().is_empty());
         if let Some(bell) = bell.filter(|_| rang) {
-            let _silent = rustix::io::read(bell, &mut [0_u8; 8]);
+            bell.silence();
         }
     }
 }
