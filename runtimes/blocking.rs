@@ -14,6 +14,7 @@
 //! on `poll`.
 
 mod bell;
+mod crew;
 pub mod engineio;
 mod executor;
 mod socket;
@@ -26,13 +27,14 @@ use core::task::{Context, Poll};
 use std::io;
 use std::net::{TcpListener, ToSocketAddrs as _};
 use std::string::{String, ToString};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
+use std::thread;
 use std::vec::Vec;
 
 use super::log::log;
 use super::{Runtime, clock};
 use crate::time::Instant;
+use crew::Crew;
 pub use executor::block_on;
 use executor::wake_at;
 pub use socket::{ThreadListener, ThreadStream};
@@ -51,22 +53,8 @@ pub struct Threads {
 
 #[derive(Debug, Default)]
 struct Shared {
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    tasks: Arc<Crew>,
     workers: Workers,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Keeps a thread, to be joined at the end. Now and then those that have ended are forgotten.
-fn keep(threads: &mut Vec<JoinHandle<()>>, thread: JoinHandle<()>) {
-    if threads.len() == threads.capacity() {
-        threads.retain(|thread| !thread.is_finished());
-    }
-    threads.push(thread);
 }
 
 impl Threads {
@@ -78,15 +66,7 @@ impl Threads {
     /// Waits for all threads that were started, but not for the calling one, nor longer than half a second for code of the
     /// application's and for name lookups, which nothing can interrupt.
     pub fn join(&self) {
-        loop {
-            let task = self.shared.lock().pop();
-            match task {
-                // A panic in a thread was reported there.
-                Some(task) if task.thread().id() != thread::current().id() => drop(task.join()),
-                Some(_) => {}
-                None => break,
-            }
-        }
+        self.shared.tasks.join(None);
         self.shared.workers.join();
     }
 
@@ -132,10 +112,9 @@ impl Runtime for Threads {
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let thread = thread::Builder::new().name("sansocket".to_string()).stack_size(STACK);
-        match thread.spawn(move || block_on(task)) {
-            Ok(task) => keep(&mut self.shared.lock(), task),
+        if let Err(error) = self.shared.tasks.start(thread, move || block_on(task)) {
             // The task is dropped, which ends its connection.
-            Err(error) => log!(error, "a thread can not be started: {error}"),
+            log!(error, "a thread can not be started: {error}");
         }
     }
 

@@ -10,9 +10,9 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::string::ToString;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::Instant;
-use std::vec::Vec;
+use std::thread;
+
+use super::crew::Crew;
 
 /// How long a worker waits for more.
 const KEPT: Duration = Duration::from_secs(2);
@@ -27,6 +27,7 @@ type Job = Box<dyn FnOnce() + Send>;
 #[derive(Default)]
 pub(super) struct Workers {
     pool: Arc<Pool>,
+    threads: Arc<Crew>,
 }
 
 impl fmt::Debug for Workers {
@@ -40,8 +41,6 @@ struct Pool {
     state: Mutex<State>,
     /// There is a job, or the end has come.
     work: Condvar,
-    /// A worker has ended.
-    ended: Condvar,
 }
 
 #[derive(Default)]
@@ -49,10 +48,8 @@ struct State {
     /// No more than there are idle workers.
     jobs: VecDeque<Job>,
     idle: usize,
-    running: usize,
     /// Nobody waits for more.
     over: bool,
-    threads: Vec<JoinHandle<()>>,
 }
 
 impl Pool {
@@ -78,9 +75,6 @@ impl Pool {
             job();
             state = self.lock();
         }
-        state.running -= 1;
-        drop(state);
-        self.ended.notify_all();
     }
 }
 
@@ -134,42 +128,18 @@ impl Workers {
             self.pool.work.notify_one();
             return Ok(());
         }
+        drop(state);
         let pool = self.pool.clone();
         // The stack is as large as those of other threads: what it is for is not known here.
         let thread = thread::Builder::new().name("sansocket worker".to_string());
-        let thread = thread.spawn(move || pool.work(job))?;
-        state.running += 1;
-        super::keep(&mut state.threads, thread);
-        Ok(())
+        self.threads.start(thread, move || pool.work(job))
     }
 
-    /// Ends the workers that wait, waits a little for those that work, and joins all that have ended.
+    /// Ends the workers that wait, and waits a little for those that work.
     pub(super) fn join(&self) {
-        let deadline = Instant::now() + PATIENCE;
-        let mut state = self.pool.lock();
-        state.over = true;
+        self.pool.lock().over = true;
         self.pool.work.notify_all();
-        while state.running > 0 {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            state = self
-                .pool
-                .ended
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-        state.over = false;
-        let all_ended = state.running == 0;
-        let threads = core::mem::take(&mut state.threads);
-        drop(state);
-        for thread in threads {
-            if all_ended || thread.is_finished() {
-                // It caught what its jobs have panicked with.
-                drop(thread.join());
-            }
-        }
+        let _patience_ended = self.threads.join(Some(PATIENCE));
+        self.pool.lock().over = false;
     }
 }
