@@ -1,20 +1,20 @@
 //! The async-std runtime.
 //!
-//! async-std is discontinued; its authors point to smol. This shim is for programs that still stand on it, and shares what
-//! it can with smol's.
+//! async-std is discontinued, and its authors point to smol. This shim is for programs that still stand on it, and shares
+//! what it can with smol's.
+
 use core::future::Future;
 use core::net::SocketAddr;
 use core::pin::Pin;
-use core::time::Duration;
 use std::boxed::Box;
 use std::io;
-use std::sync::OnceLock;
+use std::net::Shutdown;
 use std::vec::Vec;
 
-use async_std::net::{TcpListener, TcpStream};
+use async_std::net::{TcpListener, TcpStream, ToSocketAddrs as _};
 
-use super::Runtime;
-use super::futures_io::FuturesStream;
+use super::futures_io::{EndSending, FuturesStream, tcp};
+use super::{Runtime, clock};
 use crate::time::Instant;
 
 /// Engine.IO on async-std.
@@ -38,23 +38,22 @@ pub mod engineio {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AsyncStd;
 
-fn epoch() -> std::time::Instant {
-    static EPOCH: OnceLock<std::time::Instant> = OnceLock::new();
-    *EPOCH.get_or_init(std::time::Instant::now)
+impl EndSending for TcpStream {
+    fn end_sending(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
 }
 
 impl Runtime for AsyncStd {
-    type Stream = FuturesStream<TcpStream>;
-    type Listener = TcpListener;
     type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+    tcp!();
 
     fn now(&self) -> Instant {
-        Instant::from_micros(u64::try_from(epoch().elapsed().as_micros()).unwrap_or(u64::MAX))
+        clock::now()
     }
 
     fn sleep_until(&self, deadline: Instant) -> Self::Sleep {
-        let until = Duration::from_micros(deadline.as_micros());
-        Box::pin(async_std::task::sleep(until.saturating_sub(epoch().elapsed())))
+        Box::pin(async_std::task::sleep(clock::left(deadline)))
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -62,29 +61,6 @@ impl Runtime for AsyncStd {
     }
 
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        use async_std::net::ToSocketAddrs;
-
         Ok((host, port).to_socket_addrs().await?.collect())
-    }
-
-    async fn connect(&self, address: SocketAddr) -> io::Result<Self::Stream> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        Ok(FuturesStream(stream))
-    }
-
-    async fn bind(&self, address: SocketAddr) -> io::Result<TcpListener> {
-        TcpListener::bind(address).await
-    }
-
-    fn local_addr(&self, listener: &TcpListener) -> io::Result<SocketAddr> {
-        listener.local_addr()
-    }
-
-    async fn accept(&self, listener: &TcpListener) -> io::Result<(Self::Stream, SocketAddr)> {
-        let (stream, peer) = listener.accept().await?;
-        // It only fails where the peer has gone again, which reading will show.
-        let _gone = stream.set_nodelay(true);
-        Ok((FuturesStream(stream), peer))
     }
 }

@@ -10,8 +10,11 @@
 //! - A server that ends has joined every thread of its own, but those in which a handler of the application's does not come
 //!   to its end.
 //!
-//! On Unix only: it is built on `poll`.
+//! A thread whose connection is idle holds two file descriptors: the socket, and what wakes it. On Unix only: it is built
+//! on `poll`.
 
+mod bell;
+mod crew;
 pub mod engineio;
 mod executor;
 mod socket;
@@ -21,17 +24,17 @@ use core::future::Future;
 use core::net::SocketAddr;
 use core::pin::Pin;
 use core::task::{Context, Poll};
-use core::time::Duration;
 use std::io;
-use std::net::{TcpListener, TcpStream, ToSocketAddrs as _};
+use std::net::{TcpListener, ToSocketAddrs as _};
 use std::string::{String, ToString};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
+use std::thread;
 use std::vec::Vec;
 
-use super::Runtime;
 use super::log::log;
+use super::{Runtime, clock};
 use crate::time::Instant;
+use crew::Crew;
 pub use executor::block_on;
 use executor::wake_at;
 pub use socket::{ThreadListener, ThreadStream};
@@ -39,9 +42,6 @@ use workers::Workers;
 
 /// Enough for a driver, a TLS handshake included. Most of it is never touched.
 const STACK: usize = 256 * 1024;
-
-/// How long one attempt to connect may take. Whoever wants it to be shorter gives up waiting earlier.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Threads as a runtime: a thread for each task.
 ///
@@ -53,13 +53,8 @@ pub struct Threads {
 
 #[derive(Debug, Default)]
 struct Shared {
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    tasks: Arc<Crew>,
     workers: Workers,
-}
-
-pub(crate) fn epoch() -> std::time::Instant {
-    static EPOCH: OnceLock<std::time::Instant> = OnceLock::new();
-    *EPOCH.get_or_init(std::time::Instant::now)
 }
 
 impl Threads {
@@ -68,25 +63,18 @@ impl Threads {
         Self::default()
     }
 
-    /// Waits for all threads that were started, but not for the calling one, nor for code of the application's that runs.
+    /// Waits for all threads that were started, but not for the calling one, nor longer than half a second for code of the
+    /// application's and for name lookups, which nothing can interrupt.
     pub fn join(&self) {
-        loop {
-            let task = {
-                let mut tasks = self.shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-                tasks.pop()
-            };
-            match task {
-                // A panic in a thread was reported there.
-                Some(task) if task.thread().id() != thread::current().id() => drop(task.join()),
-                Some(_) => {}
-                None => break,
-            }
-        }
+        self.shared.tasks.join(None);
         self.shared.workers.join();
     }
 
     /// Runs code that may block on a thread of its own.
-    pub(crate) async fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+    ///
+    /// # Errors
+    /// The system has no more threads.
+    pub(crate) async fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         self.shared.workers.run(work).await
     }
 }
@@ -97,15 +85,11 @@ pub struct Sleep {
     deadline: Instant,
 }
 
-fn now() -> Instant {
-    Instant::from_micros(u64::try_from(epoch().elapsed().as_micros()).unwrap_or(u64::MAX))
-}
-
 impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
-        if now() >= self.deadline {
+        if clock::now() >= self.deadline {
             return Poll::Ready(());
         }
         wake_at(self.deadline);
@@ -119,7 +103,7 @@ impl Runtime for Threads {
     type Sleep = Sleep;
 
     fn now(&self) -> Instant {
-        now()
+        clock::now()
     }
 
     fn sleep_until(&self, deadline: Instant) -> Sleep {
@@ -128,29 +112,20 @@ impl Runtime for Threads {
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let thread = thread::Builder::new().name("sansocket".to_string()).stack_size(STACK);
-        match thread.spawn(move || block_on(task)) {
-            Ok(handle) => {
-                let mut tasks = self.shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-                // Now and then, what has ended is forgotten.
-                if tasks.len() == tasks.capacity() {
-                    tasks.retain(|task| !task.is_finished());
-                }
-                tasks.push(handle);
-            }
+        if let Err(error) = self.shared.tasks.start(thread, move || block_on(task)) {
             // The task is dropped, which ends its connection.
-            Err(error) => log!(error, "a thread can not be started: {error}"),
+            log!(error, "a thread can not be started: {error}");
         }
     }
 
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let host = String::from(host);
         self.offload(move || Ok((&host[..], port).to_socket_addrs()?.collect()))
-            .await
+            .await?
     }
 
     async fn connect(&self, address: SocketAddr) -> io::Result<ThreadStream> {
-        self.offload(move || ThreadStream::new(TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?))
-            .await
+        ThreadStream::connect(address).await
     }
 
     async fn bind(&self, address: SocketAddr) -> io::Result<ThreadListener> {

@@ -21,8 +21,11 @@ use crate::time::Instant;
 use crate::wire::tls::TlsError;
 use crate::wire::{Cell, Connection, ConnectionEvent, Hub};
 
-/// How much is read at once. Per thread, not per connection.
+/// How much is read at once by a thread that often has so much to read. Per thread, not per connection.
 const READ: usize = 64 * 1024;
+
+/// How much is read at once by a thread that never had more to read: there may be thousands of them.
+const READ_AT_FIRST: usize = 4 * 1024;
 
 /// After how many turns a connection lets others run.
 const TURNS: usize = 32;
@@ -48,6 +51,15 @@ pub(crate) struct Scratch {
     output: Vec<u8>,
 }
 
+impl Scratch {
+    /// So much was read at once: there may be more than the buffer holds.
+    pub(crate) fn handle_read(&mut self, length: usize) {
+        if length == self.input.len() && length < READ {
+            self.input = vec![0; READ];
+        }
+    }
+}
+
 thread_local! {
     static SCRATCH: core::cell::Cell<Option<Box<Scratch>>> = const { core::cell::Cell::new(None) };
 }
@@ -55,7 +67,7 @@ thread_local! {
 pub(crate) fn take_scratch() -> Box<Scratch> {
     SCRATCH.take().or_else(spare_scratch).unwrap_or_else(|| {
         Box::new(Scratch {
-            input: vec![0; READ],
+            input: vec![0; READ_AT_FIRST],
             output: Vec::new(),
         })
     })
@@ -246,6 +258,7 @@ impl<R: Runtime> ConnectionTask<R> {
                     &mut self.stuck
                 };
                 self.connection.handle_input(now, &scratch.input[..length], out);
+                scratch.handle_read(length);
             }
             Poll::Ready(Err(error)) => return Err(error),
         }

@@ -18,6 +18,8 @@ pub mod async_std;
 #[cfg(all(feature = "blocking", unix))]
 pub mod blocking;
 mod client;
+#[cfg(any(feature = "smol", feature = "async-std", all(feature = "blocking", unix)))]
+mod clock;
 mod dial;
 mod driver;
 pub mod engineio;

@@ -4,16 +4,16 @@ use core::future::Future;
 use core::net::SocketAddr;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
-use core::time::Duration;
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::net::Shutdown;
+use std::sync::Arc;
 use std::vec::Vec;
 
 use smol::Executor;
 use smol::net::{TcpListener, TcpStream};
 
-use super::Runtime;
-use super::futures_io::FuturesStream;
+use super::futures_io::{EndSending, FuturesStream, tcp};
+use super::{Runtime, clock};
 use crate::time::Instant;
 
 /// Engine.IO on smol.
@@ -48,11 +48,6 @@ impl Smol {
     }
 }
 
-fn epoch() -> std::time::Instant {
-    static EPOCH: OnceLock<std::time::Instant> = OnceLock::new();
-    *EPOCH.get_or_init(std::time::Instant::now)
-}
-
 /// A timer of smol's.
 #[derive(Debug)]
 pub struct Sleep(smol::Timer);
@@ -66,18 +61,22 @@ impl Future for Sleep {
     }
 }
 
+impl EndSending for TcpStream {
+    fn end_sending(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
 impl Runtime for Smol {
-    type Stream = FuturesStream<TcpStream>;
-    type Listener = TcpListener;
     type Sleep = Sleep;
+    tcp!();
 
     fn now(&self) -> Instant {
-        Instant::from_micros(u64::try_from(epoch().elapsed().as_micros()).unwrap_or(u64::MAX))
+        clock::now()
     }
 
     fn sleep_until(&self, deadline: Instant) -> Sleep {
-        let at = epoch().checked_add(Duration::from_micros(deadline.as_micros()));
-        Sleep(at.map_or_else(smol::Timer::never, smol::Timer::at))
+        Sleep(clock::at(deadline).map_or_else(smol::Timer::never, smol::Timer::at))
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -89,26 +88,5 @@ impl Runtime for Smol {
 
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         smol::net::resolve((host, port)).await
-    }
-
-    async fn connect(&self, address: SocketAddr) -> io::Result<Self::Stream> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        Ok(FuturesStream(stream))
-    }
-
-    async fn bind(&self, address: SocketAddr) -> io::Result<TcpListener> {
-        TcpListener::bind(address).await
-    }
-
-    fn local_addr(&self, listener: &TcpListener) -> io::Result<SocketAddr> {
-        listener.local_addr()
-    }
-
-    async fn accept(&self, listener: &TcpListener) -> io::Result<(Self::Stream, SocketAddr)> {
-        let (stream, peer) = listener.accept().await?;
-        // It only fails where the peer has gone again, which reading will show.
-        let _gone = stream.set_nodelay(true);
-        Ok((FuturesStream(stream), peer))
     }
 }

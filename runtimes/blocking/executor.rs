@@ -6,16 +6,17 @@ use core::pin::pin;
 use core::sync::atomic::{AtomicU8, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, OnceLock};
+use std::os::fd::AsFd;
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::Wake;
 use std::thread::{self, Thread};
 use std::thread_local;
-use std::vec::Vec;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use smallvec::SmallVec;
 
-use super::epoch;
+use super::bell::Bell;
+use crate::runtime::clock::left;
 use crate::runtime::driver;
 use crate::time::Instant;
 
@@ -29,21 +30,23 @@ const ASLEEP: u8 = 2;
 /// What the future of a thread waits for, as it has said while it was polled.
 #[derive(Default)]
 struct Interests {
-    sockets: Vec<(Arc<dyn AsFd + Send + Sync>, PollFlags)>,
+    /// Not held open: what is dropped in the same poll is closed at once.
+    sockets: SmallVec<[(Weak<Socket>, PollFlags); 4]>,
     deadline: Option<Instant>,
 }
+
+type Socket = dyn AsFd + Send + Sync;
 
 thread_local! {
     static INTERESTS: RefCell<Interests> = RefCell::default();
 }
 
 /// The future of this thread waits for a socket.
-pub(super) fn wake_for(socket: Arc<dyn AsFd + Send + Sync>, flags: PollFlags) {
+pub(super) fn wake_for<S: AsFd + Send + Sync + 'static>(socket: &Arc<S>, flags: PollFlags) {
+    let socket: Weak<S> = Arc::downgrade(socket);
+    let socket: Weak<Socket> = socket;
     INTERESTS.with_borrow_mut(|interests| {
-        let known = interests
-            .sockets
-            .iter_mut()
-            .find(|known| Arc::ptr_eq(&known.0, &socket));
+        let known = interests.sockets.iter_mut().find(|known| known.0.ptr_eq(&socket));
         match known {
             Some(known) => known.1 |= flags,
             None => interests.sockets.push((socket, flags)),
@@ -64,7 +67,7 @@ struct Signal {
     state: AtomicU8,
     thread: Thread,
     /// What a thread that sleeps in `poll` hears.
-    bell: OnceLock<OwnedFd>,
+    bell: OnceLock<Bell>,
 }
 
 impl Wake for Signal {
@@ -75,25 +78,11 @@ impl Wake for Signal {
     fn wake_by_ref(self: &Arc<Self>) {
         if self.state.swap(NOTIFIED, Ordering::SeqCst) == ASLEEP {
             if let Some(bell) = self.bell.get() {
-                // It can only be full, and then it rings already.
-                let _rings = rustix::io::write(bell, &1_u64.to_ne_bytes());
+                bell.ring();
             }
             self.thread.unpark();
         }
     }
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn make_bell() -> Option<OwnedFd> {
-    use rustix::event::{EventfdFlags, eventfd};
-
-    eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).ok()
-}
-
-/// Elsewhere a thread looks around now and then.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn make_bell() -> Option<OwnedFd> {
-    None
 }
 
 impl Signal {
@@ -104,7 +93,7 @@ impl Signal {
             return;
         }
         if self.bell.get().is_none() {
-            if let Some(bell) = make_bell() {
+            if let Ok(bell) = Bell::new() {
                 // Only this thread makes one.
                 let _first = self.bell.set(bell);
             }
@@ -142,13 +131,15 @@ impl Signal {
 
     fn sleep_in_poll(&self, interests: &Interests) {
         let bell = self.bell.get();
-        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(interests.sockets.len() + 1);
-        fds.extend(
-            interests
-                .sockets
-                .iter()
-                .map(|(socket, flags)| PollFd::new(socket, *flags)),
-        );
+        let sockets: SmallVec<[(Arc<Socket>, PollFlags); 4]> = interests
+            .sockets
+            .iter()
+            .filter_map(|(socket, flags)| Some((socket.upgrade()?, *flags)))
+            .collect();
+        let mut fds: SmallVec<[PollFd<'_>; 4]> = sockets
+            .iter()
+            .map(|(socket, flags)| PollFd::new(socket, *flags))
+            .collect();
         fds.extend(bell.map(|bell| PollFd::new(bell, PollFlags::IN)));
         let longest = if bell.is_some() { None } else { Some(WITHOUT_BELL) };
         let until = interests.deadline.map(left);
@@ -158,18 +149,15 @@ impl Signal {
         let _woken = poll(&mut fds, timeout.as_ref());
         let rang = bell.is_some() && fds.last().is_some_and(|fd| !fd.revents().is_empty());
         if let Some(bell) = bell.filter(|_| rang) {
-            let _silent = rustix::io::read(bell, &mut [0_u8; 8]);
+            bell.silence();
         }
     }
 }
 
-fn left(deadline: Instant) -> Duration {
-    Duration::from_micros(deadline.as_micros()).saturating_sub(epoch().elapsed())
-}
-
 /// Runs a future on the calling thread, to its end.
 ///
-/// What of [`Threads`](super::Threads) it waits for wakes it; so does everything that keeps to the rules of wakers.
+/// What of [`Threads`](super::Threads) it waits for wakes it, as long as it looks at all of that whenever it is polled, as
+/// `select!` and `join!` do; and so does everything that keeps to the rules of wakers.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let signal = Arc::new(Signal {
         state: AtomicU8::new(RUNNING),
@@ -197,8 +185,8 @@ mod tests {
     use core::future::poll_fn;
     use core::sync::atomic::AtomicBool;
 
-    use super::super::now;
     use super::*;
+    use crate::runtime::clock::now;
 
     #[test]
     fn a_thread_wakes_for_a_deadline_and_for_others() {

@@ -7,7 +7,9 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 
-use rustix::event::PollFlags;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::net::{AddressFamily, SocketType};
 
 use super::executor::wake_for;
 use crate::runtime::Stream;
@@ -24,11 +26,41 @@ impl ThreadStream {
         Ok(Self(Arc::new(stream)))
     }
 
+    /// Connects without blocking, so that it can be given up at any time.
+    pub(super) async fn connect(address: SocketAddr) -> io::Result<Self> {
+        let family = match address {
+            SocketAddr::V4(_) => AddressFamily::INET,
+            SocketAddr::V6(_) => AddressFamily::INET6,
+        };
+        let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
+        // Not every system can say this in one call.
+        fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+        let stream = Self::new(socket.into())?;
+        match rustix::net::connect(&*stream.0, &address) {
+            Ok(()) => return Ok(stream),
+            Err(Errno::INPROGRESS | Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        poll_fn(|_| {
+            let mut fds = [PollFd::new(&*stream.0, PollFlags::OUT)];
+            match poll(&mut fds, Some(&Timespec::default())) {
+                // An error of the connection's, or none, is kept for whoever asks.
+                Ok(1..) => Poll::Ready(stream.0.take_error().and_then(|error| error.map_or(Ok(()), Err))),
+                _ => {
+                    wake_for(&stream.0, PollFlags::OUT);
+                    Poll::Pending
+                }
+            }
+        })
+        .await?;
+        Ok(stream)
+    }
+
     /// Again once the socket is ready.
     fn wait<T>(&self, result: io::Result<T>, flags: PollFlags, cx: &Context<'_>) -> Poll<io::Result<T>> {
         match result {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                wake_for(self.0.clone(), flags);
+                wake_for(&self.0, flags);
                 Poll::Pending
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
@@ -73,7 +105,7 @@ impl ThreadListener {
     pub(super) async fn accept(&self) -> io::Result<(ThreadStream, SocketAddr)> {
         let (stream, peer) = poll_fn(|_| match self.0.accept() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                wake_for(self.0.clone(), PollFlags::IN);
+                wake_for(&self.0, PollFlags::IN);
                 Poll::Pending
             }
             result => Poll::Ready(result),

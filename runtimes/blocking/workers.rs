@@ -6,13 +6,13 @@ use core::task::{Poll, Waker};
 use core::time::Duration;
 use std::boxed::Box;
 use std::collections::VecDeque;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::string::ToString;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
 
-use crate::runtime::log::log;
+use super::crew::Crew;
 
 /// How long a worker waits for more.
 const KEPT: Duration = Duration::from_secs(2);
@@ -27,6 +27,7 @@ type Job = Box<dyn FnOnce() + Send>;
 #[derive(Default)]
 pub(super) struct Workers {
     pool: Arc<Pool>,
+    threads: Arc<Crew>,
 }
 
 impl fmt::Debug for Workers {
@@ -40,49 +41,40 @@ struct Pool {
     state: Mutex<State>,
     /// There is a job, or the end has come.
     work: Condvar,
-    /// A worker has ended.
-    ended: Condvar,
 }
 
 #[derive(Default)]
 struct State {
+    /// No more than there are idle workers.
     jobs: VecDeque<Job>,
     idle: usize,
-    running: usize,
     /// Nobody waits for more.
     over: bool,
 }
 
 impl Pool {
     fn lock(&self) -> MutexGuard<'_, State> {
+        // No job runs under this lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn work(&self) {
+    fn work(&self, first: Job) {
+        first();
         let mut state = self.lock();
-        loop {
-            while let Some(job) = state.jobs.pop_front() {
-                drop(state);
-                job();
-                state = self.lock();
-            }
-            if state.over {
-                break;
-            }
+        while !state.over {
             state.idle += 1;
-            let (woken, timeout) = self
+            let wanted = |state: &mut State| state.jobs.is_empty() && !state.over;
+            let (woken, _) = self
                 .work
-                .wait_timeout_while(state, KEPT, |state| state.jobs.is_empty() && !state.over)
+                .wait_timeout_while(state, KEPT, wanted)
                 .unwrap_or_else(PoisonError::into_inner);
             state = woken;
             state.idle -= 1;
-            if timeout.timed_out() && state.jobs.is_empty() {
-                break;
-            }
+            let Some(job) = state.jobs.pop_front() else { break };
+            drop(state);
+            job();
+            state = self.lock();
         }
-        state.running -= 1;
-        drop(state);
-        self.ended.notify_all();
     }
 }
 
@@ -93,8 +85,12 @@ struct Outcome<T> {
 }
 
 impl Workers {
-    /// Runs code on a thread of its own. It is run to its end, also where nobody waits for it any more.
-    pub(super) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+    /// Runs code on a thread of its own. It is run to its end, also where nobody waits for it any more. A panic goes on in
+    /// whoever waits.
+    ///
+    /// # Errors
+    /// The system has no more threads; the code was not run.
+    pub(super) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         let outcome = Arc::new(Mutex::new(Outcome {
             result: None,
             waker: None,
@@ -110,7 +106,7 @@ impl Workers {
             if let Some(waker) = waker {
                 waker.wake();
             }
-        }));
+        }))?;
         let result = poll_fn(|cx| {
             let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
             match outcome.result.take() {
@@ -122,46 +118,28 @@ impl Workers {
             }
         })
         .await;
-        // A panic goes on where the code was called.
-        result.unwrap_or_else(|panic| resume_unwind(panic))
+        Ok(result.unwrap_or_else(|panic| resume_unwind(panic)))
     }
 
-    fn start(&self, job: Job) {
+    fn start(&self, job: Job) -> io::Result<()> {
         let mut state = self.pool.lock();
-        state.jobs.push_back(job);
-        if state.idle >= state.jobs.len() {
+        if state.idle > state.jobs.len() {
+            state.jobs.push_back(job);
             self.pool.work.notify_one();
-            return;
+            return Ok(());
         }
-        state.running += 1;
         drop(state);
         let pool = self.pool.clone();
+        // The stack is as large as those of other threads: what it is for is not known here.
         let thread = thread::Builder::new().name("sansocket worker".to_string());
-        if let Err(error) = thread.spawn(move || pool.work()) {
-            // The next one that ends its job takes this one.
-            log!(error, "a thread can not be started: {error}");
-            self.pool.lock().running -= 1;
-        }
+        self.threads.start(thread, move || pool.work(job))
     }
 
     /// Ends the workers that wait, and waits a little for those that work.
     pub(super) fn join(&self) {
-        let deadline = Instant::now() + PATIENCE;
-        let mut state = self.pool.lock();
-        state.over = true;
+        self.pool.lock().over = true;
         self.pool.work.notify_all();
-        while state.running > 0 {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            state = self
-                .pool
-                .ended
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-        state.over = false;
+        let _patience_ended = self.threads.join(Some(PATIENCE));
+        self.pool.lock().over = false;
     }
 }

@@ -10,9 +10,10 @@ use std::vec::Vec;
 use super::{Backoff, ClientEvent, SendError, TrySendError, wait_for};
 use crate::engineio::{Closed, Data, Sid, Transport};
 use crate::error::Result;
+use crate::runtime::app::BoxFuture;
 use crate::runtime::blocking::{Threads, block_on};
 use crate::runtime::engineio as generic;
-use crate::runtime::engineio::Outcome;
+use crate::runtime::engineio::{ClientHandlers, Outcome};
 
 /// A client, for whoever receives its messages. Everything else is on [`ClientSender`], to which it dereferences.
 ///
@@ -23,6 +24,7 @@ use crate::runtime::engineio::Outcome;
 pub struct Client {
     client: generic::Client<Threads>,
     sender: ClientSender,
+    threads: Threads,
 }
 
 /// A client, for whoever sends: a cheap clone of what [`Client`] holds, for other threads.
@@ -61,13 +63,16 @@ impl Client {
         ClientBuilder {
             builder: generic::Client::builder_on(threads.clone(), url),
             threads,
-            handlers: (),
         }
     }
 
-    fn new(client: generic::Client<Threads>) -> Self {
+    fn new(client: generic::Client<Threads>, threads: Threads) -> Self {
         let sender = ClientSender(client.sender());
-        Self { client, sender }
+        Self {
+            client,
+            sender,
+            threads,
+        }
     }
 
     /// The next message; `None` when the last session is over and everything that came was taken. Waits as long as it
@@ -92,12 +97,15 @@ impl Client {
         self.sender.clone()
     }
 
-    /// Ends the session in order, and waits until it has ended: as the async [`Client::close`](generic::Client::close).
+    /// Ends the session in order, and waits until it and its threads have ended: as the async
+    /// [`Client::close`](generic::Client::close).
     ///
     /// # Errors
     /// [`Error::Unsent`](crate::Error::Unsent) where not everything was handed to a transport.
     pub fn close(&mut self) -> Result<()> {
-        block_on(self.client.close())
+        let closed = block_on(self.client.close());
+        self.threads.join();
+        closed
     }
 
     /// Messages that will not be sent: as the async [`Client::take_unsent`](generic::Client::take_unsent).
@@ -165,31 +173,12 @@ impl ClientSender {
     }
 }
 
-type Connect = Box<dyn Fn(ClientSender) -> Result<()> + Send + Sync>;
-type Message = Box<dyn Fn(ClientSender, Data) -> Result<()> + Send + Sync>;
-type Disconnect = Box<dyn Fn(ClientSender, Closed) -> Result<()> + Send + Sync>;
-
-/// The handlers of the event style: see [`ClientBuilder::on_message`].
-#[derive(Default)]
-pub struct ClientHandlers {
-    connect: Option<Connect>,
-    message: Option<Message>,
-    disconnect: Option<Disconnect>,
-}
-
-impl core::fmt::Debug for ClientHandlers {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("ClientHandlers")
-    }
-}
-
 /// The options of a client, and its handlers in the event style. Handlers may block: they have threads of their own.
 #[derive(Debug)]
 #[must_use = "options do nothing until they connect"]
 pub struct ClientBuilder<H = ()> {
-    builder: generic::ClientBuilder<Threads>,
+    builder: generic::ClientBuilder<Threads, H>,
     threads: Threads,
-    handlers: H,
 }
 
 impl ClientBuilder {
@@ -198,7 +187,8 @@ impl ClientBuilder {
     /// # Errors
     /// As the async [`ClientBuilder::connect`](generic::ClientBuilder::connect).
     pub fn connect(self) -> Result<Client> {
-        block_on(self.builder.connect()).map(Client::new)
+        let client = block_on(self.builder.connect())?;
+        Ok(Client::new(client, self.threads))
     }
 
     /// Begins to connect. How it goes is told by [`Client::event`]; messages can be sent at once, and wait.
@@ -206,74 +196,84 @@ impl ClientBuilder {
     /// # Errors
     /// [`Error::Unusable`](crate::Error::Unusable): an option that can not be used.
     pub fn start(self) -> Result<Client> {
-        self.builder.start().map(Client::new)
+        let client = self.builder.start()?;
+        Ok(Client::new(client, self.threads))
     }
 
     /// Calls this handler with each message, one at a time, in order.
     pub fn on_message<F, O>(self, message: F) -> ClientBuilder<ClientHandlers>
     where
         F: Fn(ClientSender, Data) -> O + Send + Sync + 'static,
-        O: Outcome,
+        O: Outcome + 'static,
     {
-        self.with_handlers().on_message(message)
+        ClientBuilder {
+            builder: self.builder.on_message(handler(&self.threads, message)),
+            threads: self.threads,
+        }
     }
 
     /// Calls this handler when a session is open; with reconnection, each time.
     pub fn on_connect<F, O>(self, connect: F) -> ClientBuilder<ClientHandlers>
     where
         F: Fn(ClientSender) -> O + Send + Sync + 'static,
-        O: Outcome,
+        O: Outcome + 'static,
     {
-        self.with_handlers().on_connect(connect)
+        let connect = handler(&self.threads, move |sender, ()| connect(sender));
+        ClientBuilder {
+            builder: self.builder.on_connect(move |sender| connect(sender, ())),
+            threads: self.threads,
+        }
     }
 
     /// Calls this handler when a session that was open is over, after its last message; with reconnection, each time.
     pub fn on_disconnect<F, O>(self, disconnect: F) -> ClientBuilder<ClientHandlers>
     where
         F: Fn(ClientSender, Closed) -> O + Send + Sync + 'static,
-        O: Outcome,
+        O: Outcome + 'static,
     {
-        self.with_handlers().on_disconnect(disconnect)
-    }
-
-    fn with_handlers(self) -> ClientBuilder<ClientHandlers> {
         ClientBuilder {
-            builder: self.builder,
+            builder: self.builder.on_disconnect(handler(&self.threads, disconnect)),
             threads: self.threads,
-            handlers: ClientHandlers::default(),
         }
     }
 }
 
 impl ClientBuilder<ClientHandlers> {
     /// Calls this handler with each message, one at a time, in order.
-    pub fn on_message<F, O>(mut self, message: F) -> Self
+    pub fn on_message<F, O>(self, message: F) -> ClientBuilder<ClientHandlers>
     where
         F: Fn(ClientSender, Data) -> O + Send + Sync + 'static,
-        O: Outcome,
+        O: Outcome + 'static,
     {
-        self.handlers.message = Some(Box::new(move |sender, data| message(sender, data).into_result()));
-        self
+        ClientBuilder {
+            builder: self.builder.on_message(handler(&self.threads, message)),
+            threads: self.threads,
+        }
     }
 
     /// Calls this handler when a session is open; with reconnection, each time.
-    pub fn on_connect<F, O>(mut self, connect: F) -> Self
+    pub fn on_connect<F, O>(self, connect: F) -> ClientBuilder<ClientHandlers>
     where
         F: Fn(ClientSender) -> O + Send + Sync + 'static,
-        O: Outcome,
+        O: Outcome + 'static,
     {
-        self.handlers.connect = Some(Box::new(move |sender| connect(sender).into_result()));
-        self
+        let connect = handler(&self.threads, move |sender, ()| connect(sender));
+        ClientBuilder {
+            builder: self.builder.on_connect(move |sender| connect(sender, ())),
+            threads: self.threads,
+        }
     }
 
     /// Calls this handler when a session that was open is over, after its last message; with reconnection, each time.
-    pub fn on_disconnect<F, O>(mut self, disconnect: F) -> Self
+    pub fn on_disconnect<F, O>(self, disconnect: F) -> ClientBuilder<ClientHandlers>
     where
         F: Fn(ClientSender, Closed) -> O + Send + Sync + 'static,
-        O: Outcome,
+        O: Outcome + 'static,
     {
-        self.handlers.disconnect = Some(Box::new(move |sender, closed| disconnect(sender, closed).into_result()));
-        self
+        ClientBuilder {
+            builder: self.builder.on_disconnect(handler(&self.threads, disconnect)),
+            threads: self.threads,
+        }
     }
 
     /// Connects, and waits until the session is open; with reconnection, until the last attempt has failed. The handlers
@@ -282,50 +282,27 @@ impl ClientBuilder<ClientHandlers> {
     /// # Errors
     /// As the async [`ClientBuilder::connect`](generic::ClientBuilder::connect).
     pub fn connect(self) -> Result<ClientSender> {
-        let (handlers, threads) = (Arc::new(self.handlers), self.threads);
-        let (one, other) = (handlers.clone(), threads.clone());
-        let mut builder = self.builder.on_connect(move |sender| {
-            let (handlers, threads) = (one.clone(), other.clone());
-            async move {
-                let connect = move || {
-                    handlers
-                        .connect
-                        .as_ref()
-                        .map_or(Ok(()), |handler| handler(ClientSender(sender)))
-                };
-                threads.offload(connect).await
-            }
-        });
-        if handlers.message.is_some() {
-            let (one, other) = (handlers.clone(), threads.clone());
-            builder = builder.on_message(move |sender, data| {
-                let (handlers, threads) = (one.clone(), other.clone());
-                async move {
-                    let message = move || {
-                        handlers
-                            .message
-                            .as_ref()
-                            .map_or(Ok(()), |handler| handler(ClientSender(sender), data))
-                    };
-                    threads.offload(message).await
-                }
-            });
-        }
-        if handlers.disconnect.is_some() {
-            builder = builder.on_disconnect(move |sender, closed| {
-                let (handlers, threads) = (handlers.clone(), threads.clone());
-                async move {
-                    let disconnect = move || {
-                        handlers
-                            .disconnect
-                            .as_ref()
-                            .map_or(Ok(()), |handler| handler(ClientSender(sender), closed))
-                    };
-                    threads.offload(disconnect).await
-                }
-            });
-        }
-        block_on(builder.connect()).map(ClientSender)
+        block_on(self.builder.connect()).map(ClientSender)
+    }
+}
+
+/// The async form of a handler that may block.
+fn handler<T, F, O>(
+    threads: &Threads,
+    handler: F,
+) -> impl Fn(generic::ClientSender, T) -> BoxFuture<Result<()>> + Send + Sync + use<T, F, O>
+where
+    T: Send + 'static,
+    F: Fn(ClientSender, T) -> O + Send + Sync + 'static,
+    O: Outcome + 'static,
+{
+    let (handler, threads) = (Arc::new(handler), threads.clone());
+    move |sender, what| {
+        let (handler, threads) = (handler.clone(), threads.clone());
+        Box::pin(async move {
+            let handled = threads.offload(move || handler(ClientSender(sender), what).into_result());
+            handled.await?
+        })
     }
 }
 

@@ -4,9 +4,11 @@ mod client;
 mod server;
 mod socket;
 
-pub use crate::runtime::engineio::{Backoff, ClientEvent, ConnectError, ErrorKind, SendError, Stats, TrySendError};
-pub use client::{Client, ClientBuilder, ClientHandlers, ClientSender};
-pub use server::{Builder, Events, Handle, Server};
+pub use crate::runtime::engineio::{
+    Backoff, ClientEvent, ClientHandlers, ConnectError, ErrorKind, Events, SendError, Stats, TrySendError,
+};
+pub use client::{Client, ClientBuilder, ClientSender};
+pub use server::{Builder, Handle, Server};
 pub use socket::{Sender, Socket};
 
 use core::future::{Future, poll_fn};

@@ -1,7 +1,6 @@
 //! The server on threads.
 
 use core::fmt;
-use core::marker::PhantomData;
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::boxed::Box;
@@ -12,16 +11,16 @@ use super::{Sender, Socket, Stats, TrySendError};
 use crate::engineio::{CloseReason, Config, Data, Refusal, Sid, Transport};
 use crate::error::Result;
 use crate::http::{Cors, Request, Response};
+use crate::runtime::app::BoxFuture;
 use crate::runtime::blocking::{Threads, block_on};
 use crate::runtime::engineio as generic;
-use crate::runtime::engineio::Outcome;
+use crate::runtime::engineio::{Events, Outcome};
 use crate::wire::Limits;
 
 /// A server that listens, and serves once [`serve`](Self::serve) is called.
 pub struct Server<D = (), H = ()> {
-    server: generic::Server<Threads, D>,
+    server: generic::Server<Threads, D, H>,
     threads: Threads,
-    handlers: H,
 }
 
 /// The options of a server, and its handlers in the event style. Handlers may block: they have threads of their own.
@@ -30,22 +29,11 @@ pub struct Server<D = (), H = ()> {
 /// on the server's [`serve`](Server::serve) takes none.
 #[must_use = "options do nothing until they are bound"]
 pub struct Builder<D = (), H = ()> {
-    builder: generic::Builder<Threads, D>,
+    builder: generic::Builder<Threads, D, H>,
     threads: Threads,
-    handlers: H,
 }
 
-type MessageHandler<D> = Box<dyn Fn(Sender<D>, Data) -> Result<()> + Send + Sync>;
-type DisconnectHandler<D> = Box<dyn Fn(Sender<D>, CloseReason) -> Result<()> + Send + Sync>;
-
-/// The handlers of the event style: see [`Builder::on_message`].
-pub struct Events<D> {
-    message: Option<MessageHandler<D>>,
-    disconnect: Option<DisconnectHandler<D>>,
-    data: PhantomData<fn() -> D>,
-}
-
-impl<D, H> fmt::Debug for Server<D, H> {
+impl<D: Send + Sync + 'static, H> fmt::Debug for Server<D, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.server.fmt(f)
     }
@@ -54,12 +42,6 @@ impl<D, H> fmt::Debug for Server<D, H> {
 impl<D, H> fmt::Debug for Builder<D, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.builder.fmt(f)
-    }
-}
-
-impl<D> fmt::Debug for Events<D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Events")
     }
 }
 
@@ -78,7 +60,6 @@ impl Server {
         Builder {
             builder: generic::Server::builder_on(threads.clone()),
             threads,
-            handlers: (),
         }
     }
 }
@@ -97,12 +78,14 @@ impl Builder {
         let (connect, threads) = (Arc::new(connect), self.threads.clone());
         let builder = self.builder.on_connect(move |request| {
             let (connect, threads) = (connect.clone(), threads.clone());
-            async move { threads.offload(move || connect(request)).await }
+            async move {
+                let decided = threads.offload(move || connect(request)).await;
+                decided.unwrap_or_else(|_no_thread| Err(Refusal::new(503)))
+            }
         });
         Builder {
             builder,
             threads: self.threads,
-            handlers: (),
         }
     }
 }
@@ -112,52 +95,71 @@ impl<D: Send + Sync + 'static> Builder<D> {
     pub fn on_message<F, O>(self, message: F) -> Builder<D, Events<D>>
     where
         F: Fn(Sender<D>, Data) -> O + Send + Sync + 'static,
-        O: Outcome,
+        O: Outcome + 'static,
     {
-        self.with_events().on_message(message)
+        Builder {
+            builder: self.builder.on_message(handler(&self.threads, message)),
+            threads: self.threads,
+        }
     }
 
     /// Calls this handler when a session that was accepted is over, once, after its last message.
     pub fn on_disconnect<F, O>(self, disconnect: F) -> Builder<D, Events<D>>
     where
         F: Fn(Sender<D>, CloseReason) -> O + Send + Sync + 'static,
-        O: Outcome,
+        O: Outcome + 'static,
     {
-        self.with_events().on_disconnect(disconnect)
-    }
-
-    fn with_events(self) -> Builder<D, Events<D>> {
         Builder {
-            builder: self.builder,
+            builder: self.builder.on_disconnect(handler(&self.threads, disconnect)),
             threads: self.threads,
-            handlers: Events {
-                message: None,
-                disconnect: None,
-                data: PhantomData,
-            },
         }
     }
 }
 
 impl<D: Send + Sync + 'static> Builder<D, Events<D>> {
     /// Calls this handler with each message, one at a time for each client, in order.
-    pub fn on_message<F, O>(mut self, message: F) -> Self
+    pub fn on_message<F, O>(self, message: F) -> Builder<D, Events<D>>
     where
         F: Fn(Sender<D>, Data) -> O + Send + Sync + 'static,
-        O: Outcome,
+        O: Outcome + 'static,
     {
-        self.handlers.message = Some(Box::new(move |sender, data| message(sender, data).into_result()));
-        self
+        Builder {
+            builder: self.builder.on_message(handler(&self.threads, message)),
+            threads: self.threads,
+        }
     }
 
     /// Calls this handler when a session that was accepted is over, once, after its last message.
-    pub fn on_disconnect<F, O>(mut self, disconnect: F) -> Self
+    pub fn on_disconnect<F, O>(self, disconnect: F) -> Builder<D, Events<D>>
     where
         F: Fn(Sender<D>, CloseReason) -> O + Send + Sync + 'static,
-        O: Outcome,
+        O: Outcome + 'static,
     {
-        self.handlers.disconnect = Some(Box::new(move |sender, reason| disconnect(sender, reason).into_result()));
-        self
+        Builder {
+            builder: self.builder.on_disconnect(handler(&self.threads, disconnect)),
+            threads: self.threads,
+        }
+    }
+}
+
+/// The async form of a handler that may block.
+fn handler<D, T, F, O>(
+    threads: &Threads,
+    handler: F,
+) -> impl Fn(generic::Sender<D>, T) -> BoxFuture<Result<()>> + Send + Sync + use<D, T, F, O>
+where
+    D: Send + Sync + 'static,
+    T: Send + 'static,
+    F: Fn(Sender<D>, T) -> O + Send + Sync + 'static,
+    O: Outcome + 'static,
+{
+    let (handler, threads) = (Arc::new(handler), threads.clone());
+    move |sender, what| {
+        let (handler, threads) = (handler.clone(), threads.clone());
+        Box::pin(async move {
+            let handled = threads.offload(move || handler(Sender::new(sender), what).into_result());
+            handled.await?
+        })
     }
 }
 
@@ -223,7 +225,10 @@ impl<D: Send + Sync + 'static, H> Builder<D, H> {
         let (fallback, threads) = (Arc::new(fallback), self.threads.clone());
         self.builder = self.builder.fallback(move |request| {
             let (fallback, threads) = (fallback.clone(), threads.clone());
-            async move { threads.offload(move || fallback(request)).await }
+            async move {
+                let answered = threads.offload(move || fallback(request)).await;
+                answered.unwrap_or_else(|_no_thread| Response::new(503))
+            }
         });
         self
     }
@@ -237,7 +242,6 @@ impl<D: Send + Sync + 'static, H> Builder<D, H> {
         Ok(Server {
             server,
             threads: self.threads,
-            handlers: self.handlers,
         })
     }
 }
@@ -271,7 +275,7 @@ impl<D: Send + Sync + 'static> Server<D> {
         let (handler, threads) = (Arc::new(handler), self.threads.clone());
         let served = block_on(self.server.serve(move |socket| {
             let (handler, threads) = (handler.clone(), threads.clone());
-            async move { threads.offload(move || handler(Socket::new(socket))).await }
+            async move { threads.offload(move || handler(Socket::new(socket))).await? }
         }));
         self.threads.join();
         served
@@ -287,49 +291,9 @@ impl<D: Send + Sync + 'static> Server<D, Events<D>> {
     /// # Errors
     /// None at present.
     pub fn serve(self) -> Result<()> {
-        let (handlers, threads) = (Arc::new(self.handlers), self.threads.clone());
-        let served = block_on(self.server.serve(move |socket| {
-            let (handlers, threads) = (handlers.clone(), threads.clone());
-            async move { handlers.run(socket, &threads).await }
-        }));
+        let served = block_on(self.server.serve());
         self.threads.join();
         served
-    }
-}
-
-impl<D: Send + Sync + 'static> Events<D> {
-    async fn run(self: Arc<Self>, mut socket: generic::Socket<D>, threads: &Threads) -> Result<()> {
-        let mut result = Ok(());
-        while let Some(data) = socket.recv().await {
-            if self.message.is_none() {
-                continue;
-            }
-            let (handlers, sender) = (self.clone(), Sender::new(socket.sender()));
-            let handled = threads.offload(move || match &handlers.message {
-                Some(message) => message(sender, data),
-                None => Ok(()),
-            });
-            // The session goes on, as it does where the async handlers fail.
-            result = crate::runtime::app::contained(handled)
-                .await
-                .unwrap_or_else(|_panicked| {
-                    socket.close();
-                    Ok(())
-                });
-        }
-        if self.disconnect.is_some() {
-            let reason = socket
-                .closed()
-                .map_or(CloseReason::ServerDisconnect, |closed| closed.reason);
-            let (handlers, sender) = (self.clone(), Sender::new(socket.sender()));
-            result = threads
-                .offload(move || match &handlers.disconnect {
-                    Some(disconnect) => disconnect(sender, reason),
-                    None => Ok(()),
-                })
-                .await;
-        }
-        result
     }
 }
 
