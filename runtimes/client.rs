@@ -658,7 +658,6 @@ impl<R: Runtime> ClientTask<R> {
         settled
     }
 
-<<<<<<< HEAD
     fn is_over(&self) -> bool {
         self.shared.lock().connection.look().closed().is_some()
     }
@@ -671,22 +670,15 @@ impl<R: Runtime> ClientTask<R> {
         }
     }
 
-    fn run(&mut self, cx: &mut Context<'_>, input: &mut [u8]) -> Poll<()> {
-        // Whoever does something from here on wakes the task.
-        self.shared.lock().driver = Some(cx.waker().clone());
-        for _ in 0..TURNS {
-            let mut busy = self.turn(cx, input);
-            // Before anybody hears of the end: the program may be over then.
-            if self.is_over() {
-                self.say_goodbye(cx);
-            }
-=======
     fn run(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<()> {
         // Whoever does something from here on wakes the task.
         self.shared.lock().driver = Some(cx.waker().clone());
         for _ in 0..TURNS {
             let mut busy = self.turn(cx, scratch);
->>>>>>> runtimes
+            // Before anybody hears of the end: the program may be over then.
+            if self.is_over() {
+                self.say_goodbye(cx);
+            }
             match self.settle() {
                 Settled::Going => {}
                 Settled::Again => busy = true,
