@@ -69,7 +69,7 @@ pub enum ConnectionEvent<E> {
 /// 3. [`poll_event`](Self::poll_event);
 /// 4. where nothing happened, [`park`](Self::park) and sleep.
 ///
-/// Where the [hub](Hub::with_tls) has TLS, it begins with a handshake, and bytes on either side are TLS's.
+/// Where the hub has TLS (feature `tls`), it begins with a handshake, and bytes on either side are TLS's.
 ///
 /// Half-closed clients are not served: when the peer ends its sending, a request that waits is given up.
 pub struct Connection<E: Send + Sync + 'static> {
