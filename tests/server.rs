@@ -19,6 +19,7 @@ mod session;
 mod websocket;
 
 // How to host it, and how to wait.
+#[allow(dead_code, reason = "the other suites want more of it")]
 #[path = "server/runtime.rs"]
 mod runtime;
 #[path = "server/host.rs"]

@@ -11,12 +11,18 @@
 
 #[path = "sim/app.rs"]
 mod app;
+#[path = "sim/client_app.rs"]
+mod client_app;
+#[path = "sim/client_plan.rs"]
+mod client_plan;
 #[path = "sim/content.rs"]
 mod content;
 #[path = "sim/executor.rs"]
 mod executor;
 #[path = "sim/http_client.rs"]
 mod http_client;
+#[path = "sim/ledger.rs"]
+mod ledger;
 #[path = "sim/mischief.rs"]
 mod mischief;
 #[path = "sim/network.rs"]
@@ -72,6 +78,26 @@ fn slow_handlers_and_readers() {
 }
 
 #[test]
+fn both_ends_clean_network() {
+    seeds::run(Family::BothClean, 30);
+}
+
+#[test]
+fn both_ends_faulty_network() {
+    seeds::run(Family::BothFaults, 40);
+}
+
+#[test]
+fn both_ends_slow_applications() {
+    seeds::run(Family::BothPressure, 15);
+}
+
+#[test]
+fn both_ends_restarts() {
+    seeds::run(Family::BothRestarts, 15);
+}
+
+#[test]
 fn the_same_seed_is_the_same_world() {
     for family in [
         Family::Clean,
@@ -79,6 +105,10 @@ fn the_same_seed_is_the_same_world() {
         Family::Malicious,
         Family::Shutdown,
         Family::Pressure,
+        Family::BothClean,
+        Family::BothFaults,
+        Family::BothPressure,
+        Family::BothRestarts,
     ] {
         for seed in 0..10 {
             let once = seeds::must(family, seed, false);

@@ -17,8 +17,8 @@ pub(super) struct Outbox {
     /// Messages handed to a transport, and those of them that have certainly arrived.
     handed: u64,
     confirmed: u64,
-    /// A send was refused; nobody was told of room since.
-    refused: bool,
+    /// A send was refused, and nobody was told of room since: what the smallest of those messages costs.
+    refused: Option<usize>,
 }
 
 fn cost(data: &Data) -> usize {
@@ -32,7 +32,7 @@ impl Outbox {
             return Err(SendError::TooLarge(data));
         }
         if self.cost + cost > max {
-            self.refused = true;
+            self.refused = Some(self.refused.map_or(cost, |least| least.min(cost)));
             return Err(SendError::Full(data));
         }
         self.cost += cost;
@@ -70,19 +70,20 @@ impl Outbox {
         self.messages.len()
     }
 
-    /// Whether a refused send may be tried again: half of the queue is free. (Not "any room": a sender would be woken
-    /// for each message, to fill the one place it left.)
+    /// Whether a refused send may be tried again: half of the queue is free, and what was refused fits. (Not "any room":
+    /// a sender would be woken for each message, to fill the one place it left.)
     pub(super) fn has_room_again(&self, max: usize) -> bool {
-        self.refused && self.cost <= max / 2
+        let fits = |least| self.cost <= max / 2 && self.cost + least <= max;
+        self.refused.is_some_and(fits)
     }
 
     /// Whether a send was refused and no room has been reported since.
     pub(super) fn is_blocked(&self) -> bool {
-        self.refused
+        self.refused.is_some()
     }
 
     pub(super) fn room_reported(&mut self) {
-        self.refused = false;
+        self.refused = None;
     }
 
     pub(super) fn handed(&self) -> u64 {
@@ -109,5 +110,44 @@ impl Outbox {
         if self.messages.len() <= KEPT_PLACES {
             assert_eq!(self.cost, self.messages.iter().map(cost).sum::<usize>());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    /// A message of this cost.
+    fn message(cost: usize) -> Data {
+        vec![0; cost - MESSAGE_OVERHEAD].into()
+    }
+
+    #[test]
+    fn room_is_reported_once_what_was_refused_fits() {
+        let mut outbox = Outbox::default();
+        for cost in [100, 200, 300, 100] {
+            outbox.push(message(cost), 1000).expect("there is room");
+        }
+        assert!(matches!(outbox.push(message(980), 1000), Err(SendError::Full(_))));
+        assert!(matches!(outbox.push(message(920), 1000), Err(SendError::Full(_))));
+        // Half of the queue is free at 400 and at 100, and the smaller of the two would have to be refused again.
+        for room in [false, false, false, true] {
+            outbox.hand_over().expect("four messages wait");
+            assert_eq!(outbox.has_room_again(1000), room);
+        }
+        outbox.room_reported();
+        assert!(!outbox.has_room_again(1000));
+    }
+
+    #[test]
+    fn no_room_is_reported_for_each_message() {
+        let mut outbox = Outbox::default();
+        while outbox.push(message(100), 1000).is_ok() {}
+        let mut rooms = vec![];
+        while outbox.hand_over().is_some() {
+            rooms.push(outbox.has_room_again(1000));
+        }
+        assert_eq!(rooms, [false, false, false, false, true, true, true, true, true, true]);
     }
 }

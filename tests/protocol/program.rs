@@ -7,9 +7,11 @@ pub fn runtime() -> Option<String> {
     std::env::var("SANSOCKET_RUNTIME").ok().filter(|name| !name.is_empty())
 }
 
-/// The program with these arguments, on the runtime under test where they name none.
+/// The program that Cargo has built, or `SANSOCKET_PROGRAM`, with these arguments, on the runtime under test where they name
+/// none.
 pub fn program(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sansocket"));
+    let built = || env!("CARGO_BIN_EXE_sansocket").into();
+    let mut command = Command::new(std::env::var_os("SANSOCKET_PROGRAM").unwrap_or_else(built));
     let names_one = arguments.iter().any(|argument| argument.starts_with("--runtime"));
     match (runtime(), arguments) {
         (Some(runtime), [verb @ ("serve" | "connect"), rest @ ..]) if !names_one => {

@@ -19,6 +19,8 @@ use sansocket::tokio::Tokio;
 
 pub type Server<D = (), H = ()> = engineio::Server<Any, D, H>;
 pub type Builder<D = (), H = ()> = engineio::Builder<Any, D, H>;
+pub type Client = engineio::Client<Any>;
+pub type ClientBuilder<H = ()> = engineio::ClientBuilder<Any, H>;
 
 /// One of the runtimes.
 #[derive(Clone, Debug)]
@@ -194,4 +196,24 @@ impl Runtime for Any {
             Ok((AnyStream(Box::new(stream)), peer))
         })
     }
+}
+
+/// Waits by a thread of its own: on whatever runtime whoever waits may be.
+pub async fn pause(duration: Duration) {
+    let (mut begun, deadline) = (false, std::time::Instant::now() + duration);
+    poll_fn(|cx| {
+        if std::time::Instant::now() >= deadline {
+            return Poll::Ready(());
+        }
+        if !begun {
+            begun = true;
+            let waker = cx.waker().clone();
+            std::thread::spawn(move || {
+                std::thread::sleep(deadline.saturating_duration_since(std::time::Instant::now()));
+                waker.wake();
+            });
+        }
+        Poll::Pending
+    })
+    .await;
 }

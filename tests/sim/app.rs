@@ -28,6 +28,8 @@ struct Inner {
     handle: Option<Handle>,
     /// How `serve` came to its end.
     ended: Option<Result<(), String>>,
+    /// What the lives before the present one have received.
+    past: u64,
 }
 
 impl Service {
@@ -43,17 +45,31 @@ impl Service {
     pub fn forget(&self) {
         lock(&self.0).handle = None;
     }
+
+    /// A life has ended, and there will be another one.
+    pub fn begin_again(&self, received: u64) {
+        let mut inner = lock(&self.0);
+        inner.handle = None;
+        inner.ended = None;
+        inner.past += received;
+    }
+
+    /// What the lives before the present one have received.
+    pub fn past(&self) -> u64 {
+        lock(&self.0).past
+    }
 }
 
-pub async fn serve(sim: Sim, oracle: Oracle, service: Service) {
-    let result = try_serve(sim, oracle, &service).await;
+/// `life`: how often it was there before.
+pub async fn serve(sim: Sim, oracle: Oracle, service: Service, life: u64) {
+    let result = try_serve(sim, oracle, &service, life).await;
     let result = result.map_err(|error| error.to_string());
     lock(&service.0).ended = Some(result);
 }
 
-async fn try_serve(sim: Sim, oracle: Oracle, service: &Service) -> Result<()> {
+async fn try_serve(sim: Sim, oracle: Oracle, service: &Service, life: u64) -> Result<()> {
     let plan = oracle.plan.clone();
-    let mut entropy = Rng::new(mix(plan.seed, 0xe17));
+    let mut entropy = Rng::new(mix(plan.seed, 0xe17 + life));
     let requests = Mutex::new(0);
     let of_app = sim.of(Owner::App);
     let mut config = Config::default();
@@ -65,6 +81,9 @@ async fn try_serve(sim: Sim, oracle: Oracle, service: &Service) -> Result<()> {
     config.stall_timeout = Some(Plan::duration(plan.stall_timeout));
     config.max_payload = plan.max_payload;
     config.max_queue = plan.max_queue;
+    if let Some(window) = plan.receive_window {
+        config.receive_window = window;
+    }
     let app = of_app.clone();
     let builder = Server::builder_on(sim)
         .config(config)

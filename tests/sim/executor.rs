@@ -19,6 +19,8 @@ pub enum Owner {
     Server,
     App,
     Peer,
+    /// What our own client does for itself.
+    Client,
 }
 
 /// So many polls without time passing are a busy loop.
@@ -82,6 +84,8 @@ pub struct Executor {
     slots: Vec<Slot>,
     polls: u64,
     polls_now: u32,
+    /// The latest polls were of these.
+    latest: [Option<Owner>; 8],
 }
 
 impl Executor {
@@ -94,6 +98,7 @@ impl Executor {
             slots: Vec::new(),
             polls: 0,
             polls_now: 0,
+            latest: [None; 8],
         }
     }
 
@@ -179,7 +184,10 @@ impl Executor {
             return fatal;
         }
         if self.polls_now > POLLS_PER_INSTANT {
-            return Some(format!("{POLLS_PER_INSTANT} polls without time passing"));
+            let latest = self.latest;
+            return Some(format!(
+                "{POLLS_PER_INSTANT} polls without time passing, the latest of {latest:?}"
+            ));
         }
         (self.polls > POLLS_PER_WORLD).then(|| format!("{POLLS_PER_WORLD} polls in one world"))
     }
@@ -223,6 +231,7 @@ impl Executor {
         let Some(task) = &mut slot.task else {
             return;
         };
+        self.latest[(self.polls % 8) as usize] = Some(slot.owner);
         // Before the poll: a wake during it means another turn.
         slot.flag.queued.store(false, Ordering::Relaxed);
         let mut cx = Context::from_waker(&slot.waker);

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::content::{Content, Direction, message};
 use super::executor::lock;
+use super::ledger::{Guest, fingerprint};
 use super::plan::{Behaviour, Family, Plan};
 use super::rng::Rng;
 use super::runtime::Sim;
@@ -35,6 +36,8 @@ pub struct Session {
     pub over_at: Option<u64>,
     /// The handler is gone: returned, panicked or dropped.
     pub left_at: Option<u64>,
+    /// What it received, where nothing else says what that must be.
+    pub taken: Vec<u64>,
 }
 
 /// The client's side of a session.
@@ -62,6 +65,9 @@ pub struct Visit {
 pub struct Books {
     pub sessions: BTreeMap<u64, Session>,
     pub visits: Vec<Visit>,
+    pub guests: Vec<Guest>,
+    /// How often the server is still to come back.
+    pub restarts: usize,
     pub violations: Vec<String>,
 }
 
@@ -88,6 +94,14 @@ impl Oracle {
         self.sim.note(&[8], || format!("VIOLATION {what}"));
         lock(&self.books).violations.push(what);
         self.broken.store(true, Ordering::Relaxed);
+    }
+
+    pub fn micros(&self) -> u64 {
+        self.sim.micros()
+    }
+
+    pub fn note(&self, facts: &[u64], words: impl FnOnce() -> String) {
+        self.sim.note(facts, words);
     }
 
     pub fn is_broken(&self) -> bool {
@@ -132,6 +146,7 @@ impl Oracle {
             report: None,
             over_at: None,
             left_at: None,
+            taken: Vec::new(),
         };
         let before = self.with(|books| books.sessions.insert(key, session));
         if before.is_some() {
@@ -149,6 +164,10 @@ impl Oracle {
         self.sim.note(&[10, key, index], || {
             format!("app     session {key:016x} takes #{index}")
         });
+        if self.plan.family.is_both() {
+            // Which message is due is known at the end.
+            self.edit(key, |session| session.taken.push(fingerprint(content)));
+        }
         // Whoever sends something honestly has learnt the session's id before.
         let honest = self.with(|books| books.visits.iter().any(|visit| visit.honest && visit.key == Some(key)));
         let expected = self.expected(key, Direction::Up, index);
@@ -254,11 +273,17 @@ impl Oracle {
     }
 
     pub fn all_done(&self) -> bool {
-        self.with(|books| books.visits.iter().all(|visit| visit.done))
+        self.with(|books| {
+            let gone = books.visits.iter().all(|visit| visit.done) && books.guests.iter().all(|guest| guest.done);
+            gone && books.restarts == 0
+        })
     }
 
     /// What must be true of every session when nothing can happen any more.
     pub fn settle(&self, shut_down: bool) {
+        if self.plan.family.is_both() {
+            return self.settle_clients().into_iter().for_each(|what| self.violation(what));
+        }
         let mut wrong = Vec::new();
         self.with(|books| {
             let strangers = books.visits.iter().any(|visit| visit.key.is_none() && !visit.honest);
@@ -322,7 +347,7 @@ fn hears(behaviour: Behaviour) -> bool {
     )
 }
 
-fn takes_all(behaviour: Behaviour) -> bool {
+pub fn takes_all(behaviour: Behaviour) -> bool {
     hears(behaviour)
 }
 

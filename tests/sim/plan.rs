@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::client_plan::{ClientScript, Restart};
 use super::content::Repertoire;
 use super::mischief::Mischief;
 use super::network::{Fault, Weather};
@@ -12,7 +13,7 @@ pub const MILLI: u64 = 1_000;
 pub const SECOND: u64 = 1_000_000;
 
 /// Nothing is asked of the server before it listens.
-const START: u64 = 20 * MILLI;
+pub const START: u64 = 20 * MILLI;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
@@ -26,6 +27,14 @@ pub enum Family {
     Shutdown,
     /// Slow handlers and slow readers.
     Pressure,
+    /// Our own client against our own server; nothing fails.
+    BothClean,
+    /// The same on a network that fails.
+    BothFaults,
+    /// The same, with slow applications at either end.
+    BothPressure,
+    /// The same, and the server is shut down and comes back.
+    BothRestarts,
 }
 
 impl Family {
@@ -37,6 +46,26 @@ impl Family {
             Self::Malicious => "malicious_peers",
             Self::Shutdown => "shutdown_in_the_middle",
             Self::Pressure => "slow_handlers_and_readers",
+            Self::BothClean => "both_ends_clean_network",
+            Self::BothFaults => "both_ends_faulty_network",
+            Self::BothPressure => "both_ends_slow_applications",
+            Self::BothRestarts => "both_ends_restarts",
+        }
+    }
+
+    /// Whether the clients are this library's own.
+    pub fn is_both(self) -> bool {
+        self.climate() != self
+    }
+
+    /// The family of scripted peers whose conditions these worlds share.
+    pub fn climate(self) -> Self {
+        match self {
+            Self::BothClean => Self::Clean,
+            Self::BothFaults => Self::Faults,
+            Self::BothPressure => Self::Pressure,
+            Self::BothRestarts => Self::Shutdown,
+            other => other,
         }
     }
 }
@@ -146,12 +175,20 @@ pub struct Plan {
     pub peers: Vec<Script>,
     /// When the server is shut down, and the grace that it gives.
     pub shutdown: Option<(u64, u64)>,
+    /// Clients of this library.
+    pub clients: Vec<ClientScript>,
+    /// When the server is shut down and begins again.
+    pub restarts: Vec<Restart>,
+    /// How much the server takes before reading stops; the default where there is none.
+    pub receive_window: Option<usize>,
 }
 
 impl Plan {
     pub fn new(family: Family, seed: u64) -> Self {
         let mut rng = Rng::new(mix(seed, family as u64));
         let rng = &mut rng;
+        let (scripted, family_of_all) = (!family.is_both(), family);
+        let family = family.climate();
         let weather = weather(family, rng);
         let ping_interval = rng.between(2, 25) * SECOND;
         let ping_timeout = rng.between(4, 20) * SECOND;
@@ -161,20 +198,21 @@ impl Plan {
             _ => 12_000,
         };
         let honest = rng.between(1, 3);
-        let mut peers: Vec<_> = (0..honest).map(|_| script(family, rng, None)).collect();
+        let guests = if scripted { honest } else { 0 };
+        let mut peers: Vec<_> = (0..guests).map(|_| script(family, rng, None)).collect();
         if family == Family::Malicious {
             for _ in 0..rng.between(1, 3) {
                 let mischief = Mischief::any(rng);
                 peers.push(script(family, rng, Some(mischief)));
             }
         }
-        let shutdown = (family == Family::Shutdown).then(|| {
+        let shutdown = (scripted && family == Family::Shutdown).then(|| {
             let at = START + rng.by_magnitude(12, 24);
             (at, if rng.one_in(8) { 0 } else { rng.by_magnitude(10, 25) })
         });
-        Self {
+        let plan = Self {
             seed,
-            family,
+            family: family_of_all,
             weather,
             pace: Pace {
                 lateness: rng.between(0, 1_500),
@@ -196,7 +234,36 @@ impl Plan {
             repertoire: Repertoire { longest },
             peers,
             shutdown,
+            clients: Vec::new(),
+            restarts: Vec::new(),
+            receive_window: None,
+        };
+        match scripted {
+            true => plan,
+            false => plan.for_both(honest, rng),
         }
+    }
+
+    /// Clients of ours instead of scripted peers.
+    fn for_both(mut self, clients: u64, rng: &mut Rng) -> Self {
+        let climate = self.family.climate();
+        if climate == Family::Clean {
+            // Nothing that is only slow may look like a failure.
+            self.upgrade_timeout = self.upgrade_timeout.max(10 * SECOND);
+        }
+        if rng.one_in(6) {
+            // Above the limit there is something too.
+            self.max_payload = rng.between(600, 6_000) as usize;
+        }
+        if climate == Family::Pressure {
+            self.receive_window = Some(rng.by_magnitude(4, 17) as usize);
+        }
+        if self.family == Family::BothRestarts {
+            let count = rng.between(1, 3);
+            self.restarts = (0..count).map(|_| Restart::any(rng)).collect();
+        }
+        self.clients = (0..clients).map(|_| ClientScript::any(&self, rng)).collect();
+        self
     }
 
     /// What the application does with the session that has this key.
@@ -204,7 +271,7 @@ impl Plan {
         let mut rng = Rng::new(mix(self.seed ^ 0xb0b, key));
         let count = rng.by_magnitude(0, 6);
         let spacing = rng.by_magnitude(0, 19);
-        let kind = match self.family {
+        let kind = match self.family.climate() {
             Family::Clean => rng.below(9),
             Family::Pressure => *rng.pick(&[0, 3, 6, 7, 7, 9, 9]),
             _ => rng.below(12),
@@ -213,7 +280,7 @@ impl Plan {
             0..=2 => Behaviour::Echo,
             3..=5 => Behaviour::Push { count, spacing },
             6 => Behaviour::CloseAfter { count },
-            7 if self.family == Family::Pressure => {
+            7 if self.family.climate() == Family::Pressure => {
                 let pause = rng.by_magnitude(10, 22);
                 Behaviour::Slow { pause }
             }
@@ -233,7 +300,7 @@ impl Plan {
     pub fn admission(&self, index: u64) -> Admission {
         let mut rng = Rng::new(mix(self.seed ^ 0xad, index));
         let short = rng.by_magnitude(0, 18);
-        if self.family == Family::Clean {
+        if self.family.climate() == Family::Clean {
             return match rng.below(3) {
                 0 => Admission::AcceptAfter(short),
                 _ => Admission::Accept,

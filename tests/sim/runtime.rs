@@ -271,6 +271,11 @@ impl Runtime for Sim {
 
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let names = BTreeMap::from([("server.sim", IpAddr::from([10, 0, 0, 1]))]);
+        if host == "twins.sim" {
+            // One of them is dead.
+            let twins = [[10, 0, 0, 9], [10, 0, 0, 1]];
+            return Ok(twins.map(|twin| SocketAddr::from((twin, port))).to_vec());
+        }
         let literal = host.parse().ok();
         match literal.or_else(|| names.get(host).copied()) {
             Some(address) => Ok(vec![SocketAddr::new(address, port)]),

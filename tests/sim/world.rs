@@ -5,14 +5,17 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use super::app::{self, ADDRESS, Service};
+use super::client_app::Visitor;
+use super::client_plan::Restart;
 use super::executor::{Executor, Halt, Owner, lock};
 use super::mischief::Villain;
-use super::network::{Fault, SERVER};
+use super::network::{CLIENT, Fault, SERVER};
 use super::oracle::{Books, Oracle};
 use super::peer::Peer;
 use super::plan::{Plan, SECOND};
 use super::rng::{Rng, mix};
 use super::runtime::Sim;
+use sansocket::runtime::Runtime;
 
 /// What came of a world.
 #[derive(Clone, Debug, Default)]
@@ -89,7 +92,7 @@ pub fn run(plan: Plan, verbose: bool) -> Result<Outcome, String> {
 
 impl World {
     fn populate(&mut self, rng: &mut Rng) {
-        let serve = app::serve(self.sim.clone(), self.oracle.clone(), self.service.clone());
+        let serve = app::serve(self.sim.clone(), self.oracle.clone(), self.service.clone(), 0);
         self.executor.spawn(Owner::Server, Box::pin(serve));
         let address: SocketAddr = ADDRESS.parse().expect("a literal address");
         let sim = self.sim.of(Owner::Peer);
@@ -102,9 +105,23 @@ impl World {
             };
             self.executor.spawn(Owner::Peer, task);
         }
+        self.oracle.with(|books| {
+            books.guests.resize_with(self.plan.clients.len(), Default::default);
+            books.restarts = self.plan.restarts.len();
+        });
+        for number in 0..self.plan.clients.len() {
+            let visitor = Visitor::new(sim.clone(), self.oracle.clone(), number, rng.fork());
+            self.executor.spawn(Owner::Peer, Box::pin(visitor.run()));
+        }
+        if self.plan.family.is_both() {
+            // Where the client is ours, tungstenite draws some masks from where no seed reaches.
+            self.sim.with(|kernel| kernel.network.ignore_uplink());
+        }
         if let Some((at, grace)) = self.plan.shutdown {
             self.shut_down(at, grace);
         }
+        let restarts = restarts(self.sim.of(Owner::App), self.oracle.clone(), self.service.clone());
+        self.executor.spawn(Owner::App, Box::pin(restarts));
     }
 
     /// Shuts the server down after a while.
@@ -163,7 +180,7 @@ impl World {
             let stats = handle.stats();
             self.nothing("sessions after the last peer", stats.sessions as usize)?;
             let taken = |books: &mut Books| books.sessions.values().map(|session| session.received).sum::<u64>();
-            let taken = self.oracle.with(taken);
+            let taken = self.oracle.with(taken) - self.service.past();
             if stats.opened != stats.closed || stats.received != taken {
                 return Err(format!(
                     "the application took {taken} messages, and the server counts {stats:?}"
@@ -172,6 +189,11 @@ impl World {
         }
         let open = self.sim.with(|kernel| kernel.network.open_ends(SERVER));
         self.nothing("connections of the server after the last peer", open)?;
+        let open = self.sim.with(|kernel| kernel.network.open_ends(CLIENT));
+        self.nothing("connections of clients that are gone", open)?;
+        self.nothing("tasks of clients that are gone", self.executor.tasks_of(Owner::Client))?;
+        let timers = self.sim.with(|kernel| kernel.schedule.timers_of(Owner::Client));
+        self.nothing("timers of clients that are gone", timers)?;
         self.nothing("handlers of sessions whose peers are gone", self.oracle.attended())?;
         self.nothing("tasks of the application", self.executor.tasks_of(Owner::App))?;
         self.nothing("tasks of peers", self.executor.tasks_of(Owner::Peer))?;
@@ -211,7 +233,9 @@ impl World {
         let (sessions, messages) = self.oracle.with(|books| {
             let up: u64 = books.sessions.values().map(|session| session.received).sum();
             let down: u64 = books.visits.iter().map(|visit| visit.received).sum();
-            (books.sessions.len() as u64, up + down)
+            let stays = books.guests.iter().flat_map(|guest| &guest.stays);
+            let ours: u64 = stays.map(|stay| stay.received).sum();
+            (books.sessions.len() as u64, up + down + ours)
         });
         let polls = self.executor.polls();
         self.sim.with(|kernel| Outcome {
@@ -223,5 +247,45 @@ impl World {
             micros: kernel.schedule.now(),
             faults: kernel.network.injected().clone(),
         })
+    }
+}
+
+/// Shuts the server down and lets it come back, as often as it is planned.
+async fn restarts(sim: Sim, oracle: Oracle, service: Service) {
+    let plan = oracle.plan.clone();
+    for (life, restart) in plan.restarts.iter().enumerate() {
+        let &Restart { after, grace, down } = restart;
+        sim.sleep(Plan::duration(after)).await;
+        let handle = loop {
+            match service.handle() {
+                Some(handle) => break handle,
+                None => sim.sleep(Plan::duration(SECOND)).await,
+            }
+        };
+        let begun = sim.micros();
+        sim.note(&[22], || "app     the server is going to come back".to_owned());
+        handle.shutdown(Plan::duration(grace)).await;
+        let took = sim.micros() - begun;
+        if took > grace + plan.slack() {
+            oracle.violation(format!("a shutdown with {grace} µs of grace took {took} µs"));
+        }
+        let left = handle.stats().sessions;
+        if left > 0 {
+            oracle.violation(format!("{left} sessions survived the shutdown"));
+        }
+        sim.sleep(Plan::duration(down)).await;
+        while service.ended().is_none() {
+            sim.sleep(Plan::duration(SECOND)).await;
+        }
+        if let Some(Err(error)) = service.ended() {
+            oracle.violation(format!("serve() ended with {error}"));
+        }
+        service.begin_again(handle.stats().received);
+        drop(handle);
+        sim.note(&[23], || "app     the server comes back".to_owned());
+        let server = sim.of(Owner::Server);
+        let serve = app::serve(server.clone(), oracle.clone(), service.clone(), life as u64 + 1);
+        server.spawn(serve);
+        oracle.with(|books| books.restarts -= 1);
     }
 }

@@ -346,7 +346,7 @@ impl<R: Runtime, H> ClientBuilder<R, H> {
         self
     }
 
-    /// All limits and times at once: those that have no method of their own are there.
+    /// All limits and times of sessions, in place of those that were set before.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self

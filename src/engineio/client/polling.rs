@@ -19,6 +19,16 @@ pub(super) struct Post {
     pub(super) deadline: Instant,
 }
 
+/// The session is over but for one answer that is under way, and no request is made any more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ending {
+    /// The end of patience with it.
+    pub(super) deadline: Instant,
+    /// The server's close packet came, and a POST was not answered yet: the answer says that its messages have arrived.
+    /// Otherwise a POST was refused: the close packet that says why may come with the answer to the GET.
+    pub(super) goodbye: bool,
+}
+
 /// What is in a body: it is taken whole or refused whole, and nothing has happened yet where something is wrong in it.
 #[derive(Default)]
 struct Content {
@@ -60,6 +70,8 @@ impl Client {
             self.note_closing(now);
             if self.close_handed {
                 self.end(now, CloseReason::ClientDisconnect);
+            } else if self.ending.is_some() {
+                self.end(now, CloseReason::ServerDisconnect);
             }
             return Ok(());
         }
@@ -73,7 +85,7 @@ impl Client {
             Ok(packets) => self.take_body(now, packets),
             Err(error) => Err(error.into()),
         };
-        if self.refused.is_some() && result.is_ok() {
+        if self.ending.is_some_and(|ending| !ending.goodbye) && result.is_ok() {
             // It brought no close packet: nobody knows why.
             self.end(now, CloseReason::TransportError);
         }
@@ -109,8 +121,17 @@ impl Client {
             self.inbox.push_body(packets);
         }
         if content.close {
-            self.end(now, CloseReason::ServerDisconnect);
+            if self.post.is_some() {
+                self.await_last_answer(now, true);
+            } else {
+                self.end(now, CloseReason::ServerDisconnect);
+            }
         }
+    }
+
+    fn await_last_answer(&mut self, now: Instant, goodbye: bool) {
+        let deadline = now + self.config.close_timeout.max(SHORTEST);
+        self.ending = Some(Ending { deadline, goodbye });
     }
 
     pub(super) fn handle_lost(&mut self, now: Instant, req: ReqId, reason: CloseReason) -> Result<(), Violation> {
@@ -129,7 +150,7 @@ impl Client {
             _ if self.close_handed => {}
             // The server knows the session no more. If it has ended it in order, the close packet is on its way.
             _ if is_post && reason == CloseReason::Refused && self.get.is_some() => {
-                self.refused = Some(now + self.config.close_timeout.max(SHORTEST));
+                self.await_last_answer(now, false);
             }
             _ => self.end(now, CloseReason::TransportError),
         }
@@ -137,14 +158,12 @@ impl Client {
     }
 
     pub(super) fn next_request(&mut self, now: Instant) -> Option<Request> {
-        if self.link == Link::Wanted {
+        if self.link == Link::Wanted && self.ending.is_none() {
             return Some(self.begin_websocket(now));
         }
         let polls = match self.phase {
             Phase::Accepting => return self.wants_handshake.then(|| self.begin_handshake()),
-            Phase::Open | Phase::Closing => {
-                matches!(self.path, Path::Polling | Path::Probing) && self.refused.is_none()
-            }
+            Phase::Open | Phase::Closing => matches!(self.path, Path::Polling | Path::Probing) && self.ending.is_none(),
             Phase::Closed => false,
         };
         if !polls {

@@ -64,12 +64,13 @@ impl Connection {
     /// A client that wants to connect.
     pub fn new(options: Arc<Options>, config: Arc<Config>, now: Instant, cookies: Cookies) -> Self {
         let max = config.max_payload;
+        let keeps = !options.is_asked_of_proxy();
         Self {
             options,
             machine: Client::new(config, now),
             cookies,
-            poll: HttpLane::new(max),
-            push: HttpLane::new(max),
+            poll: HttpLane::new(max, keeps),
+            push: HttpLane::new(max, keeps),
             websocket: WsLane::new(max),
             error: None,
             upgrade_error: None,
@@ -97,13 +98,23 @@ impl Connection {
 
     /// Behind [`Event::Closed`]: what went wrong, where something did. While connecting, what became of the first transport.
     pub fn take_error(&mut self) -> Option<ConnectError> {
-        let reason = self.machine.closed().map(|closed| closed.reason);
+        let closed = self.machine.closed();
+        let error = self.error.take().filter(|_| {
+            // What went wrong behind a goodbye matters to nobody, unless messages were lost by it.
+            closed.is_none_or(|closed| {
+                let orderly = matches!(
+                    closed.reason,
+                    CloseReason::ClientDisconnect | CloseReason::ServerDisconnect
+                );
+                !orderly || closed.unsent > 0 || closed.in_doubt > 0
+            })
+        });
         #[cfg(feature = "tls")]
-        if reason == Some(CloseReason::ConnectTimeout) && self.is_on_way() {
-            let late = ConnectError::Timeout("the TLS handshake was not over in time");
-            return self.error.take().or(Some(late));
-        }
-        self.error.take().or(match reason {
+        let error = error.or_else(|| {
+            let late = closed.is_some_and(|closed| closed.reason == CloseReason::ConnectTimeout) && self.is_on_way();
+            late.then_some(ConnectError::Timeout("the TLS handshake was not over in time"))
+        });
+        error.or(match closed.map(|closed| closed.reason) {
             Some(CloseReason::ConnectTimeout) => Some(ConnectError::Timeout("the session was not open in time")),
             // Nothing has broken, and nobody has said anything: a POST was not answered.
             Some(CloseReason::TransportError) => Some(ConnectError::Timeout("a request was not answered in time")),
@@ -165,7 +176,8 @@ impl Connection {
     pub fn wants_input(&self, id: StreamId) -> bool {
         match id {
             StreamId::Poll | StreamId::Push => true,
-            StreamId::WebSocket => self.machine.wants_input(),
+            // Answers to pings that the server does not read are not heaped up.
+            StreamId::WebSocket => self.machine.wants_input() && self.websocket.waiting() < TURN,
         }
     }
 
@@ -348,7 +360,8 @@ impl Connection {
         self.pump(now);
     }
 
-    /// Whether the session is over, and nothing is left that could be written.
+    /// Whether the session is over. What [`poll_transmit`](Self::poll_transmit) still gives is a last word: write as much
+    /// of it as the stream takes at once, and wait for nothing.
     pub fn is_finished(&self) -> bool {
         self.machine.is_finished()
     }
@@ -361,7 +374,8 @@ impl Connection {
             self.poll.cancel();
             self.push.cancel();
         }
-        if !self.websocket.is_open() {
+        // A session that is over does not wait for room on its WebSocket.
+        if !self.websocket.is_open() || self.machine.phase() == Phase::Closed {
             while let Some(transmit) = self.machine.poll_transmit(now) {
                 if self.websocket.transmit(now, transmit) {
                     self.tell(now, Input::WsClosed);
@@ -399,13 +413,13 @@ impl Connection {
         let mut request = RequestWriter::new(&mut bytes, method, &target);
         let cookies = self.cookie_header();
         write_headers(&mut request, options, cookies.as_deref());
-        if let Some(credentials) = options
-            .proxy
-            .as_ref()
-            .filter(|_| options.is_asked_of_proxy())
-            .and_then(|proxy| proxy.credentials())
-        {
-            request.header("Proxy-Authorization", credentials);
+        if let Some(proxy) = options.proxy.as_ref().filter(|_| options.is_asked_of_proxy()) {
+            if let Some(credentials) = proxy.credentials() {
+                request.header("Proxy-Authorization", credentials);
+            }
+            // Tinyproxy passes on that the server keeps its connection, and does not keep ours. A request that is
+            // already on its way then is lost, and none may be made twice.
+            request.header("Connection", "close");
         }
         request.header("Accept-Encoding", "gzip, deflate");
         match body {
@@ -498,15 +512,16 @@ impl Connection {
     }
 
     fn tell(&mut self, now: Instant, input: Input) {
+        let mut understood = false;
         match self.machine.handle_input(now, input) {
-            Ok(()) => {}
+            Ok(()) => understood = true,
             Err(violation @ Violation::BadProbe) => self.upgrade_error = Some(violation.into()),
             Err(violation) => self.note(violation.into()),
         }
         if !self.opened && self.machine.handshake().is_some() {
             self.opened = true;
             // What became of the transports before this one does not matter any more.
-            if self.machine.phase() == Phase::Open {
+            if understood {
                 self.error = None;
             }
         }

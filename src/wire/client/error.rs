@@ -131,6 +131,9 @@ impl ConnectError {
     }
 }
 
+/// How many bytes of a server's words are shown to people.
+const MAX_SHOWN: usize = 1000;
+
 /// A server's answer with a status that is no success.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
@@ -156,7 +159,8 @@ impl Refused {
         self.status
     }
 
-    /// The body as it came. The protocol's own errors are JSON: `{"code":1,"message":"Session ID unknown"}`.
+    /// The body. The protocol's own errors are JSON: `{"code":1,"message":"Session ID unknown"}`. Where it did not come
+    /// whole, or was too long, what is there of it; nothing where it could not be decoded.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
@@ -188,6 +192,10 @@ impl fmt::Display for Refused {
         }
         write!(f, "the server refused with status {}", self.status)?;
         match self.message() {
+            Some(message) if message.len() > MAX_SHOWN => {
+                let end = (0..=MAX_SHOWN).rev().find(|&at| message.is_char_boundary(at));
+                write!(f, ": {}…", message[..end.unwrap_or(0)].escape_debug())
+            }
             Some(message) => write!(f, ": {}", message.escape_debug()),
             None => Ok(()),
         }

@@ -6,7 +6,7 @@ use std::vec::Vec;
 use super::ConnectError;
 use crate::engineio::ReqId;
 use crate::time::Instant;
-use crate::wire::http1::{MAX_RESPONSE_HEAD, Response, ResponseLimits, ResponseReader};
+use crate::wire::http1::{MAX_RESPONSE_HEAD, Response, ResponseError, ResponseLimits, ResponseReader};
 
 /// How long a connection may lie idle and still be used again, where the server does not say how long it keeps it. Many
 /// keep theirs for 5 s. No request is ever repeated, so one that meets a connection's end would end the session.
@@ -25,6 +25,8 @@ pub(super) struct HttpLane {
     output: Vec<u8>,
     /// The stream has carried a request before this one.
     reused: bool,
+    /// Whether a stream may carry more than one request.
+    keeps: bool,
     max_body: usize,
 }
 
@@ -46,8 +48,9 @@ pub(super) struct Done {
 }
 
 impl HttpLane {
-    pub(super) fn new(max_body: usize) -> Self {
+    pub(super) fn new(max_body: usize, keeps: bool) -> Self {
         Self {
+            keeps,
             state: State::None,
             request: None,
             output: Vec::new(),
@@ -107,6 +110,11 @@ impl HttpLane {
     }
 
     pub(super) fn handle_input(&mut self, now: Instant, mut bytes: &[u8]) -> Option<Done> {
+        // It answers nothing: what a server says to a stream that was idle for too long (408), or to every new one (503).
+        let unasked = !self.output.is_empty();
+        if unasked && self.start_over() {
+            return None;
+        }
         let (req, reader) = match &mut self.state {
             State::Busy(req, reader) => (*req, reader),
             State::Idle(_) => {
@@ -119,7 +127,7 @@ impl HttpLane {
         };
         let result = reader.read(&mut bytes).transpose()?;
         self.state = match &result {
-            Ok(response) if response.keep_alive && bytes.is_empty() => {
+            Ok(response) if self.keeps && response.keep_alive && bytes.is_empty() && !unasked => {
                 let kept = response
                     .idle_timeout
                     .map_or(KEPT, |theirs| theirs.saturating_sub(MARGIN));
@@ -127,7 +135,13 @@ impl HttpLane {
             }
             _ => State::None,
         };
-        let result = result.map_err(ConnectError::from);
+        let result = match result {
+            Ok(response) if unasked && response.status < 300 => Err(ResponseError::Malformed.into()),
+            result => result.map_err(ConnectError::from),
+        };
+        if unasked {
+            self.output = Vec::new();
+        }
         Some(Done { req, result })
     }
 

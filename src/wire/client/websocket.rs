@@ -127,7 +127,7 @@ impl WsLane {
                     request.header("Proxy-Authorization", credentials);
                 }
                 request.no_body();
-                self.state = State::Tunnel(reader("CONNECT"));
+                self.state = State::Tunnel(ResponseReader::new(limits(), "CONNECT"));
             }
             _ => self.shake_hands(options, sid, cookies),
         }
@@ -146,7 +146,7 @@ impl WsLane {
             .header("Sec-WebSocket-Version", "13")
             .header("Sec-WebSocket-Key", handshake.key())
             .no_body();
-        self.state = State::Handshake(reader("GET"), handshake);
+        self.state = State::Handshake(ResponseReader::for_upgrade(limits()), handshake);
     }
 
     /// The next thing in what came, of which everything is used up when this answers `None`.
@@ -300,14 +300,18 @@ impl WsLane {
     pub(super) fn output(&mut self) -> &mut Vec<u8> {
         &mut self.output
     }
+
+    /// How many bytes wait to be written.
+    pub(super) fn waiting(&self) -> usize {
+        self.output.len()
+    }
 }
 
-fn reader(method: &str) -> ResponseReader {
-    let limits = ResponseLimits {
+fn limits() -> ResponseLimits {
+    ResponseLimits {
         max_head: MAX_RESPONSE_HEAD,
         max_body: MAX_REFUSAL,
-    };
-    ResponseReader::new(limits, method)
+    }
 }
 
 /// The words for a stream that breaks: `io::Error` alone does not say where.

@@ -210,7 +210,6 @@ fn responses_that_are_refused() {
             "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
             E::Malformed,
         ),
-        ("HTTP/1.1 304 Not Modified\r\nContent-Length: x\r\n\r\n", E::Malformed),
         ("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", E::Malformed),
         (
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
@@ -252,6 +251,56 @@ fn responses_that_are_refused() {
         ),
     ] {
         assert_eq!(told(read(bytes.as_bytes())), Err(error), "{bytes:?}");
+    }
+}
+
+/// Of a refusal the status matters, whatever has become of its body; but the connection serves nothing more.
+#[test]
+fn refusals_are_told_whatever_their_body_is() {
+    for (rest, body) in [
+        ("Content-Length: x\r\n\r\n", ""),
+        ("Content-Length: 1\r\nContent-Length: 2\r\n\r\nx", ""),
+        ("Content-Length: 51\r\n\r\n", ""),
+        ("Content-Length: 9\r\n\r\nno", "no"),
+        ("Transfer-Encoding: gzip, chunked\r\n\r\n", ""),
+        ("Transfer-Encoding: chunked\r\n\r\n2\r\nno\r\nx\r\n", "no"),
+        ("Transfer-Encoding: chunked\r\n\r\n2\r\nno\r\n33\r\n", "no"),
+        ("Content-Encoding: br\r\nContent-Length: 1\r\n\r\nx", ""),
+        ("Content-Encoding: gzip\r\nContent-Length: 9\r\n\r\nx", ""),
+    ] {
+        let bytes = format!("HTTP/1.1 403 Forbidden\r\n{rest}");
+        let (response, _) = read(bytes.as_bytes()).expect("a refusal");
+        assert_eq!(
+            (response.status, &response.body[..]),
+            (403, body.as_bytes()),
+            "{bytes:?}"
+        );
+        assert!(!response.keep_alive, "{bytes:?}");
+    }
+    let (response, _) = read(b"HTTP/1.1 403 No\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx").unwrap();
+    assert_eq!(response.status, 403);
+    assert!(response.body.is_empty() && response.keep_alive, "all of it has come");
+}
+
+/// Whoever wants another protocol is not interested in a page, which might never end.
+#[test]
+fn a_success_is_no_answer_to_an_upgrade() {
+    let limits = ResponseLimits {
+        max_head: 1000,
+        max_body: 50,
+    };
+    for (answer, body) in [
+        ("HTTP/1.1 200 OK\r\n\r\n", ""),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", ""),
+        ("HTTP/1.1 101 Switching Protocols\r\n\r\n", ""),
+        ("HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno", "no"),
+    ] {
+        let mut reader = ResponseReader::for_upgrade(limits);
+        let response = reader
+            .read(&mut answer.as_bytes())
+            .unwrap()
+            .expect("all of it has come");
+        assert_eq!(&response.body[..], body.as_bytes(), "{answer:?}");
     }
 }
 

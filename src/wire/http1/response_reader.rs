@@ -124,6 +124,7 @@ enum Asked {
     Ordinary,
     HeadOnly,
     Tunnel,
+    Upgrade,
 }
 
 #[derive(Debug)]
@@ -159,6 +160,15 @@ impl ResponseReader {
         }
     }
 
+    /// Reads the response to a request for another protocol. A success that is no 101 is no answer to that, and is given
+    /// back without its body, which might never end.
+    pub fn for_upgrade(limits: ResponseLimits) -> Self {
+        Self {
+            asked: Asked::Upgrade,
+            ..Self::new(limits, "GET")
+        }
+    }
+
     /// Whether anything has come yet. While it has not, a request on a connection that was used before may be sent
     /// again on another one: the server had given the connection up.
     pub fn has_begun(&self) -> bool {
@@ -187,7 +197,7 @@ impl ResponseReader {
             State::Head(_) => Err(ResponseError::EndedEarly),
             State::Body(response, coding, mut reader) => match reader.handle_end() {
                 true => self.complete(response, coding, reader).map(Some),
-                false => Err(ResponseError::EndedEarly),
+                false => cut(response, coding, reader, ResponseError::EndedEarly).map(Some),
             },
             State::Done => Ok(None),
             State::Failed(error) => Err(error),
@@ -219,17 +229,29 @@ impl ResponseReader {
                         continue;
                     };
                     let max = parsed.coding.max_encoded(self.limits.max_body);
-                    let reader = BodyReader::new(parsed.framing, max)?;
+                    let reader = match BodyReader::new(parsed.framing, max) {
+                        Ok(reader) => reader,
+                        // Too long, by what the head says.
+                        Err(error) => {
+                            let empty = BodyReader::new(Framing::Empty, 0)?;
+                            return cut(parsed.response, parsed.coding, empty, error.into()).map(Some);
+                        }
+                    };
                     self.state = State::Body(parsed.response, parsed.coding, reader);
                 }
                 State::Body(_, _, reader) => {
-                    if !reader.read(bytes)? {
+                    let read = reader.read(bytes);
+                    if read == Ok(false) {
                         return Ok(None);
                     }
                     let State::Body(response, coding, reader) = core::mem::replace(&mut self.state, State::Done) else {
                         return Ok(None);
                     };
-                    return self.complete(response, coding, reader).map(Some);
+                    return match read {
+                        Ok(_) => self.complete(response, coding, reader),
+                        Err(error) => cut(response, coding, reader, error.into()),
+                    }
+                    .map(Some);
                 }
                 State::Done => return Ok(None),
                 State::Failed(error) => return Err(*error),
@@ -238,9 +260,34 @@ impl ResponseReader {
     }
 
     fn complete(&self, mut response: Response, coding: Coding, reader: BodyReader) -> Result<Response, ResponseError> {
-        response.body = coding.decode(reader.into_body(), self.limits.max_body)?.into();
+        match coding.decode(reader.into_body(), self.limits.max_body) {
+            Ok(body) => response.body = body.into(),
+            Err(error) if is_success(response.status) => return Err(error),
+            Err(_) => {}
+        }
         Ok(response)
     }
+}
+
+fn is_success(status: u16) -> bool {
+    status < 300
+}
+
+/// What is left of a response whose body can not be had. Of one that refuses something, the status is what matters.
+fn cut(
+    mut response: Response,
+    coding: Coding,
+    reader: BodyReader,
+    error: ResponseError,
+) -> Result<Response, ResponseError> {
+    if is_success(response.status) {
+        return Err(error);
+    }
+    if coding == Coding::Identity {
+        response.body = reader.into_body().into();
+    }
+    response.keep_alive = false;
+    Ok(response)
 }
 
 /// Moves bytes into `head` up to the empty line that ends it; answers whether it has come. Each byte is looked at once,
@@ -307,23 +354,36 @@ fn parse(head: Bytes, asked: Asked) -> Result<Option<Parsed>, ResponseError> {
     if status < 200 && status != 101 {
         return Ok(None);
     }
-    let becomes_other = status == 101 || (asked == Asked::Tunnel && status < 300);
+    let refused = !is_success(status);
+    let becomes_other = match asked {
+        Asked::Tunnel | Asked::Upgrade => is_success(status),
+        Asked::Ordinary | Asked::HeadOnly => status == 101,
+    };
     let bodyless = becomes_other || asked == Asked::HeadOnly || matches!(status, 204 | 304);
     let declared = match becomes_other {
         // RFC 9112, section 6.3: in these a length means nothing.
-        true => Framing::Empty,
-        false => framing(headers, version_1_1, Framing::UntilEnd)?,
+        true => Ok(Framing::Empty),
+        false => framing(headers, version_1_1, Framing::UntilEnd),
+    };
+    let coding = match declared {
+        Ok(Framing::Empty) | Err(_) => Ok(Coding::Identity),
+        Ok(_) if bodyless => Ok(Coding::Identity),
+        Ok(_) => Coding::of(values(headers, "content-encoding")),
+    };
+    let (declared, coding, readable) = match (declared, coding) {
+        (Ok(declared), Ok(coding)) => (declared, coding, true),
+        // A refusal is one, whatever its body is.
+        _ if refused => (Framing::Empty, Coding::Identity, false),
+        (Err(error), _) => return Err(error.into()),
+        (_, Err(error)) => return Err(error),
     };
     let framing = if bodyless { Framing::Empty } else { declared };
     // A server that announces a body for a 204 may send it, too, where the next response is expected.
     let consistent = status != 204 || matches!(declared, Framing::Empty | Framing::UntilEnd);
-    let coding = match framing {
-        Framing::Empty => Coding::Identity,
-        _ => Coding::of(values(headers, "content-encoding"))?,
-    };
     let keep_alive = version_1_1
         && !becomes_other
         && consistent
+        && readable
         && framing != Framing::UntilEnd
         && !values(headers, "connection").any(closes);
     let response = Response {

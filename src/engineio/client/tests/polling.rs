@@ -208,10 +208,40 @@ fn the_servers_goodbye() {
     scene.send("a");
     scene.requests();
     scene.send("b");
+    scene.posted();
     scene.got("4x\x1e1\x1e4never said\x1e7").unwrap();
-    assert_eq!(scene.events(), [message("x"), closed(ServerDisconnect, 1, 1)]);
+    assert_eq!(scene.events(), [message("x"), closed(ServerDisconnect, 0, 1)]);
     assert_eq!(scene.unsent(), ["b".into()]);
     scene.assert_finished();
+}
+
+/// A server that ends the session because of a message says so before it answers the POST that brought it.
+#[test]
+fn the_servers_goodbye_comes_before_its_answer() {
+    type End = fn(&mut Scene);
+    let ends: &[(usize, End)] = &[
+        (0, |scene| scene.posted()),
+        (1, |scene| scene.lose_post()),
+        (1, |scene| {
+            let post = scene.post.take().unwrap();
+            scene.input(Input::Refused(post)).unwrap();
+        }),
+        // Nothing else is waited for, and not for long.
+        (1, |scene| scene.wait(400)),
+    ];
+    for (in_doubt, end) in ends {
+        let mut scene = polling();
+        scene.send("a");
+        scene.requests();
+        scene.got("4x\x1e1").unwrap();
+        scene.send("b");
+        assert_eq!(scene.requests(), [""; 0]);
+        assert_eq!(scene.events(), [message("x")]);
+        end(&mut scene);
+        assert_eq!(scene.events(), [closed(ServerDisconnect, *in_doubt, 1)]);
+        assert_eq!(scene.unsent(), ["b".into()]);
+        scene.assert_finished();
+    }
 }
 
 // ---- what is confirmed ----
@@ -226,7 +256,12 @@ fn the_answer_to_a_post_confirms_it() {
             scene.input(Input::Refused(get)).unwrap();
         }),
         (ParseError, |scene| assert!(scene.got("7").is_err())),
-        (ServerDisconnect, |scene| scene.got("1").unwrap()),
+        (ServerDisconnect, |scene| {
+            scene.got("1").unwrap();
+            if scene.post.is_some() {
+                scene.lose_post();
+            }
+        }),
         (ClientDisconnect, |scene| scene.client.abort(scene.now)),
         (PingTimeout, |scene| scene.wait(1500)),
     ];
