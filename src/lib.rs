@@ -96,6 +96,7 @@
 //! | --- | --- | --- |
 //! | `tokio` | the types of server and client on tokio | `tokio` |
 //! | `runtime` | the traits that a runtime brings, the async drivers, `Server`, `Socket`, `Sender`, `Handle`, `Client` | `wire` |
+//! | `tls` | certificates and trust of servers and clients, for `https` and `wss` | `tls` |
 //! | `wire` | HTTP/1.1, WebSocket, one TCP connection, the hub with all sessions, a client's streams: bytes in, bytes out | `wire` |
 //! | `http` | what a request asks for, who may ask, refusals; no state | `std` |
 //! | [`engineio`] | packets, payloads, the machines of both ends and their state tables | none |

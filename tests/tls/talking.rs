@@ -27,6 +27,28 @@ fn everything_is_echoed_over_tls() {
     server.finish();
 }
 
+/// Whom the system trusts is enough: it says so in a file, which a variable of the environment can name.
+#[test]
+fn the_systems_roots_count() {
+    let server = Secure::start();
+    let environment = [("SSL_CERT_FILE", &*server.ca)];
+    let mut client = Client::start_in(&server.url("https", "localhost"), &[], &environment);
+    client.next("open");
+    client.until("upgrade");
+    client.assert_echoes("hello");
+    client.close();
+    let none = server.files.write("empty.pem", "");
+    let environment = [("SSL_CERT_FILE", &*none)];
+    let client = Client::start_in(&server.url("https", "localhost"), &[], &environment);
+    let ended = client.finish(2);
+    assert!(
+        ended.stderr.contains("the system has none that can be read"),
+        "{}",
+        ended.stderr
+    );
+    server.finish();
+}
+
 #[test]
 fn ten_thousand_messages_cross_the_upgrade_in_order() {
     let server = Secure::start();

@@ -93,7 +93,20 @@ fn explaining(roots: Roots) -> Result<Arc<Explaining>> {
     }))
 }
 
-/// Makes connections of a client's. Clones are cheap and share what they are, the memory of sessions that can be resumed
+/// Makes connections of a client's: what [`ClientBuilder::tls`](crate::runtime::engineio::ClientBuilder::tls) takes.
+///
+/// ```no_run
+/// use sansocket::tls::{ClientOptions, Connector, Identity, Roots};
+///
+/// let options = ClientOptions::new()
+///     .roots(Roots::from_pem_file("ca.pem")?)
+///     .identity(Identity::from_pem_files("me.pem", "me.key")?);
+/// let tls = Connector::new(options)?;
+/// // Client::builder("wss://example.com").tls(tls)…
+/// # Ok::<(), sansocket::Error>(())
+/// ```
+///
+/// Clones are cheap and share what they are, the memory of sessions that can be resumed
 /// included: give the same one to all clients of a server.
 #[derive(Clone)]
 pub struct Connector(Arc<ClientConfig>);
