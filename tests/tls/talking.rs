@@ -38,7 +38,7 @@ fn the_systems_roots_count() {
     client.assert_echoes("hello");
     client.close();
     let none = server.files.write("empty.pem", "");
-    let environment = [("SSL_CERT_FILE", &*none)];
+    let environment = [("SSL_CERT_FILE", &*none), ("SSL_CERT_DIR", "/nowhere")];
     let client = Client::start_in(&server.url("https", "localhost"), &[], &environment);
     let ended = client.finish(2);
     assert!(
