@@ -17,6 +17,8 @@ const MAX_REFUSAL: usize = 64 * 1024;
 /// What is between a stream and what is spoken on it.
 #[derive(Debug, Default)]
 pub(super) enum Way {
+    /// To a server without TLS nothing has to be. To others there is no stream, or none that is of any use: nothing that is
+    /// meant for TLS goes or comes without it.
     #[default]
     Nothing,
     /// The proxy is asked for a tunnel, through which TLS goes.
@@ -88,6 +90,11 @@ impl Connection {
         &mut self.ways[id as usize]
     }
 
+    /// Whether a stream is spoken on as it is.
+    fn is_bare(&self, id: StreamId) -> bool {
+        matches!(self.ways[id as usize], Way::Nothing) && !self.options.is_secure()
+    }
+
     /// The stream that there was is of no use any more.
     pub(super) fn forget_way(&mut self, id: StreamId) {
         *self.way(id) = Way::Nothing;
@@ -116,8 +123,11 @@ impl Connection {
     }
 
     pub(super) fn handle_input_on_way(&mut self, now: Instant, id: StreamId, bytes: &[u8]) {
+        if self.is_bare(id) {
+            return self.deliver(now, id, bytes);
+        }
         match &mut self.ways[id as usize] {
-            Way::Nothing => self.deliver(now, id, bytes),
+            Way::Nothing => {}
             Way::Tls(_) => self.handle_records(now, id, bytes),
             Way::Tunnel(tunnel) => {
                 let mut rest = bytes;
@@ -155,8 +165,11 @@ impl Connection {
     }
 
     pub(super) fn handle_end_on_way(&mut self, now: Instant, id: StreamId) {
+        if self.is_bare(id) {
+            return self.end(now, id);
+        }
         match mem::take(self.way(id)) {
-            Way::Nothing => self.end(now, id),
+            Way::Nothing => {}
             Way::Tunnel(mut tunnel) => self.fail(now, id, by_proxy(tunnel.handle_end())),
             Way::Tls(tls) if tls.has_ended() => {}
             Way::Tls(mut tls) => match tls.handle_end() {
@@ -182,9 +195,12 @@ impl Connection {
     }
 
     pub(super) fn transmit_on_way(&mut self, now: Instant, id: StreamId, out: &mut Vec<u8>) {
+        if self.is_bare(id) {
+            return self.collect(now, id, out);
+        }
         let start = out.len();
         let is_ready = match self.way(id) {
-            Way::Nothing => true,
+            Way::Nothing => false,
             Way::Tunnel(tunnel) => {
                 out.append(&mut tunnel.output);
                 false
@@ -197,7 +213,12 @@ impl Connection {
             self.pump(now);
         }
         let ends = is_ready && (!self.lane_wants_stream(id) || self.wants_another(id));
-        let Way::Tls(tls) = self.way(id) else { return };
+        let Way::Tls(tls) = self.way(id) else {
+            if is_ready {
+                out.truncate(start);
+            }
+            return;
+        };
         if is_ready {
             tls.seal(start, out);
         }

@@ -48,7 +48,8 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         tls.connection.poll_transmit(out);
         let has_ended = tls.connection.has_ended();
         let start = out.len();
-        if !plain.is_empty() {
+        // Where something is wrong, what stood before it is not answered: nothing could be said any more.
+        if !plain.is_empty() && read.is_ok() {
             self.handle_plain(now, &plain, out);
         }
         self.seal(start, out);
@@ -131,7 +132,8 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         let ends = self.wants_end();
         let Some(tls) = &mut self.tls else { return };
         if tls.connection.has_failed() {
-            // There may be an alert, and what is told to a client that does not speak TLS.
+            // An alert at most.
+            out.truncate(start);
             return tls.connection.poll_transmit(out);
         }
         tls.connection.seal(start, out);

@@ -155,6 +155,16 @@ fn failure(peer: &mut Peer<()>) -> Option<TlsError> {
     }
 }
 
+/// Whatever goes wrong, no request goes to anybody as it is.
+#[track_caller]
+fn assert_silent(world: &mut World) {
+    for id in StreamId::ALL {
+        let mut out = Vec::new();
+        world.client.poll_transmit(NOW, id, &mut out);
+        assert!(out.is_empty(), "{}", String::from_utf8_lossy(&out));
+    }
+}
+
 fn good() -> World {
     let authority = Authority::new("authority");
     let options = ServerOptions::new(identity(&authority.issue(&["localhost"])));
@@ -247,6 +257,7 @@ fn a_proxy_that_refuses_is_to_blame() {
         assert_eq!(error.kind(), ErrorKind::Proxy);
         assert!(error.to_string().contains(words), "{error}");
         assert!(!world.client.wants_stream(StreamId::Poll));
+        assert_silent(&mut world);
     }
 }
 
@@ -293,6 +304,7 @@ fn a_missing_certificate_is_named_however_the_server_says_so() {
         .client
         .handle_failure(NOW, id, io::ErrorKind::ConnectionReset.into());
     for mut world in [told, reset] {
+        assert_silent(&mut world);
         let error = world.error();
         assert!(
             matches!(error, ConnectError::Tls(TlsError::CertificateRequired)),
@@ -320,6 +332,7 @@ fn a_cut_is_told_from_an_end() {
     world.client.handle_end(NOW, StreamId::Poll);
     let error = world.error();
     assert!(matches!(error, ConnectError::Tls(TlsError::EndedEarly)), "{error}");
+    assert_silent(&mut world);
 }
 
 /// A body that reaches to the end of the connection is whole only where that end was said.

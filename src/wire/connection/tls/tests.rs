@@ -215,6 +215,27 @@ fn records_that_were_changed_end_the_session() {
     assert!(told.to_string().contains("BadRecordMac"), "{told}");
 }
 
+/// What is wrong behind a request must not let the answer out as it is, nor let it pass for written.
+#[test]
+fn nothing_is_said_without_tls() {
+    let mut scene = scene();
+    scene.carry();
+    let mut up = Vec::new();
+    let request = "GET /elsewhere HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    scene.client.send(request.as_bytes(), &mut up);
+    scene.client.send(request.as_bytes(), &mut up);
+    let last = up.len() - 1;
+    up[last] ^= 1;
+    let (now, mut down) = (scene.now(), Vec::new());
+    scene.connection.handle_input(now, &up, &mut down);
+    scene.connection.poll_transmit(now, &mut down);
+    assert!(!down.windows(4).any(|window| window == b"HTTP"), "{down:?}");
+    let mut said = Vec::new();
+    let told = scene.client.handle_input(&down, &mut said).unwrap_err();
+    assert!(told.to_string().contains("BadRecordMac"), "{told}");
+    assert!(said.is_empty() && scene.connection.is_done());
+}
+
 #[test]
 fn http_without_tls_is_told_so() {
     let mut scene = scene();
