@@ -40,8 +40,13 @@ use executor::wake_at;
 pub use socket::{ThreadListener, ThreadStream};
 use workers::Workers;
 
-/// Enough for a driver, a TLS handshake included. Most of it is never touched.
-const STACK: usize = 256 * 1024;
+/// Enough for a driver, a TLS handshake and JSON as deep as it may be (`serde_json` stops at 128 levels) included. Most of it
+/// is never touched. Code that was not optimized takes several times as much.
+const STACK: usize = if cfg!(debug_assertions) {
+    1024 * 1024
+} else {
+    256 * 1024
+};
 
 /// Threads as a runtime: a thread for each task.
 ///

@@ -75,7 +75,7 @@ pub(crate) fn take_scratch() -> Box<Scratch> {
 
 /// Buffers of threads that sleep, for others.
 #[cfg(all(feature = "blocking", unix))]
-#[allow(clippy::vec_box, reason = "threads hold them boxed: what moves is a pointer")]
+#[allow(clippy::vec_box, reason = "each goes into a thread's place as it is, by its pointer")]
 static SPARE: std::sync::Mutex<Vec<Box<Scratch>>> = std::sync::Mutex::new(Vec::new());
 
 /// How many buffers are kept for threads that wake.
