@@ -121,8 +121,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
                 _ => (true, 1),
             };
             match named {
-                true => eprintln!("sansocket: {}: {error}", arguments.addr),
-                false => eprintln!("sansocket: {error}"),
+                true => crate::complain(&format!("{}: {error}", arguments.addr)),
+                false => crate::complain(&error.to_string()),
             }
             ExitCode::from(status)
         }
@@ -140,7 +140,7 @@ impl Job for Serving<'_> {
 }
 
 async fn serve<R: Runtime>(runtime: R, arguments: &Arguments) -> sansocket::Result<()> {
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::new(None)?;
     let mut address = arguments.addr.clone();
     let mut counted = Stats::default();
     let mut first = true;

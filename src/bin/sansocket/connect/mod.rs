@@ -140,14 +140,14 @@ impl Arguments {
 
 pub fn run(arguments: Arguments) -> ExitCode {
     if arguments.protocol == Protocol::SocketIo {
-        eprintln!("sansocket: Socket.IO is not there yet; say --protocol engine.io (see --help)");
+        crate::complain("Socket.IO is not there yet; say --protocol engine.io (see --help)");
         return ExitCode::from(2);
     }
     // The conversation may wait for a terminal; the client's own task, on another thread, must not.
     match runtimes::run_on(arguments.runtime, 1, Talking(&arguments)) {
         Ok(exit) => exit,
         Err(error) => {
-            eprintln!("sansocket: cannot start: {error}");
+            crate::complain(&format!("cannot start: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -162,7 +162,7 @@ impl Job for Talking<'_> {
         match self.0.builder(runtime).start() {
             Ok(client) => Conversation::new(client, self.0.json).run().await,
             Err(error) => {
-                eprintln!("sansocket: {error} (see --help)");
+                crate::complain(&format!("{error} (see --help)"));
                 ExitCode::from(2)
             }
         }
