@@ -160,6 +160,11 @@ pub use runtime::tokio;
 #[cfg(feature = "tls")]
 pub use wire::tls;
 
+/// Compiles the programs in the client's documentation.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../docs/client.md")]
+struct ClientDoctests;
+
 /// Compiles and runs the programs in the README.
 #[cfg(all(doctest, feature = "tokio", feature = "blocking", unix))]
 #[doc = include_str!("../README.md")]

@@ -148,7 +148,7 @@ const CLIENTS: &[&[u8]] = &[
 ];
 
 // The operations of `client_wire.rs`: two bytes of what kind of client, then each operation with a byte of detail (and some
-// with what they read besides). 2 drives all streams, 6 sends, 7 takes events, 9 commands, 10 answers a request, 12 opens
+// with what they read besides). 0 connects one stream, 2 drives all, 6 sends, 7 takes events, 9 commands, 10 answers a request, 12 opens
 // over polling, 13 grants the WebSocket or the tunnel, 14 opens on it, 15 is frames, 17 the answer to the probe, 18 any
 // bytes, 20 reads some of them and 21 all, 22 to 24 break and end streams, 27 waits for the deadline, 28 does everything
 // right, 30 upgrades.
@@ -196,6 +196,12 @@ const CLIENT_WIRES: &[&[u8]] = &[
     &[3, 0, 28, 0, 6, 3, 28, 1, 6, 1, 0, 1, 24, 1, 2, 0, 28, 1, 7, 0],
     &[
         3, 0, 28, 0, 6, 3, 28, 1, 24, 1, 6, 1, 28, 1, 26, 250, 6, 1, 28, 1, 24, 0, 7, 0,
+    ],
+    // Answers to what was not asked yet, on a new stream and on one that was idle.
+    &[
+        3, 0, 28, 0, 6, 3, 0, 1, 0, 130, 18, 1, 38, 72, 84, 84, 80, 47, 49, 46, 49, 32, 50, 48, 48, 32, 79, 75, 13, 10,
+        67, 111, 110, 116, 101, 110, 116, 45, 76, 101, 110, 103, 116, 104, 58, 32, 48, 13, 10, 13, 10, 19, 1, 6, 2, 1,
+        1, 9, 2, 7, 0,
     ],
     // Refused; a redirect.
     &[3, 0, 2, 0, 10, 12, 0, 0, 21, 0, 7, 0],

@@ -132,8 +132,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
                 _ => (true, 1),
             };
             match named {
-                true => eprintln!("sansocket: {}: {error}", arguments.addr),
-                false => eprintln!("sansocket: {error}"),
+                true => crate::complain(&format!("{}: {error}", arguments.addr)),
+                false => crate::complain(&error.to_string()),
             }
             ExitCode::from(status)
         }
@@ -151,7 +151,7 @@ impl Job for Serving<'_> {
 }
 
 async fn serve<R: Runtime>(runtime: R, arguments: &Arguments, tls: Option<Acceptor>) -> sansocket::Result<()> {
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::new(None)?;
     if let Some(tls) = &tls {
         arguments.tls.reload_on_signal(tls)?;
     }

@@ -254,6 +254,19 @@ impl Client {
         core::iter::from_fn(move || if closed { self.outbox.take() } else { None })
     }
 
+    /// Queues what an earlier session has left unsent. A queue of the same size has held it, so there is room for it: give
+    /// it back before anything else is sent, and to a client with the same configuration.
+    pub fn requeue(&mut self, unsent: impl IntoIterator<Item = Data>) {
+        if self.phase != Phase::Closed {
+            unsent.into_iter().for_each(|data| self.outbox.take_over(data));
+        }
+    }
+
+    /// What turned out to be too large for the server, in place of [`Event::TooLarge`].
+    pub fn take_too_large(&mut self) -> impl Iterator<Item = Data> + '_ {
+        self.too_large.drain(..)
+    }
+
     // ---- what happened ----
 
     /// Something happened on the wire.
@@ -669,7 +682,7 @@ impl Client {
             self.path = path;
         }
         self.get = None;
-        self.post = None;
+        self.lose_post();
         self.ending = None;
         self.pong = None;
         self.wants_handshake = false;

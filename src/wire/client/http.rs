@@ -201,12 +201,20 @@ impl HttpLane {
         self.output = Vec::new();
     }
 
-    pub(super) fn poll_transmit(&mut self, out: &mut Vec<u8>) {
+    /// Moves out what waits to be written; answers which request it is.
+    pub(super) fn poll_transmit(&mut self, out: &mut Vec<u8>) -> Option<ReqId> {
+        if self.output.is_empty() {
+            return None;
+        }
         if out.is_empty() {
             core::mem::swap(out, &mut self.output);
         } else {
             out.append(&mut self.output);
         }
         self.output = Vec::new();
+        match &self.state {
+            State::Busy(req, _) => Some(*req),
+            _ => None,
+        }
     }
 }

@@ -15,6 +15,8 @@ mod proxy;
 #[cfg(feature = "tls")]
 mod secure;
 mod target;
+#[cfg(test)]
+mod tests;
 mod websocket;
 
 pub use connection::{Connection, StreamId};

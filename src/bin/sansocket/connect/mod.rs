@@ -144,7 +144,7 @@ impl Arguments {
 
 pub fn run(arguments: Arguments) -> ExitCode {
     if arguments.protocol == Protocol::SocketIo {
-        eprintln!("sansocket: Socket.IO is not there yet; say --protocol engine.io (see --help)");
+        crate::complain("Socket.IO is not there yet; say --protocol engine.io (see --help)");
         return ExitCode::from(2);
     }
     let tls = match arguments.tls.connector() {
@@ -158,7 +158,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     match runtimes::run_on(arguments.runtime, 1, Talking(&arguments, tls)) {
         Ok(exit) => exit,
         Err(error) => {
-            eprintln!("sansocket: cannot start: {error}");
+            crate::complain(&format!("cannot start: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -177,7 +177,7 @@ impl Job for Talking<'_> {
         match builder.start() {
             Ok(client) => Conversation::new(client, self.0.json).run().await,
             Err(error) => {
-                eprintln!("sansocket: {error} (see --help)");
+                crate::complain(&format!("{error} (see --help)"));
                 ExitCode::from(2)
             }
         }

@@ -326,6 +326,83 @@ fn a_post_that_fails_leaves_its_messages_in_doubt() {
     }
 }
 
+/// As long as nothing of a request has left, its messages were not sent, whatever ends the session.
+#[test]
+fn a_post_that_waits_for_a_stream_sends_nothing() {
+    type End = fn(&mut Scene);
+    let ends: &[(CloseReason, End)] = &[
+        (TransportError, |scene| scene.lose_post()),
+        (TransportError, |scene| scene.lose_get()),
+        (TransportError, |scene| scene.wait(800)),
+        (ClientDisconnect, |scene| scene.client.abort(scene.now)),
+    ];
+    for (reason, end) in ends {
+        for left in [false, true] {
+            let mut scene = polling();
+            ["a", "b"].iter().for_each(|text| scene.send(text));
+            scene.requests();
+            scene.send("c");
+            let post = scene.post.unwrap();
+            scene.client.handle_waiting(post);
+            assert_eq!(scene.client.sent(), 2);
+            if left {
+                scene.client.handle_leaving(post);
+            }
+            end(&mut scene);
+            let (in_doubt, unsent) = if left { (2, 1) } else { (0, 3) };
+            assert_eq!(scene.events(), [closed(*reason, in_doubt, unsent)]);
+            let all = ["a".into(), "b".into(), "c".into()];
+            assert_eq!(scene.unsent(), all[3 - unsent..]);
+            scene.assert_finished();
+        }
+    }
+}
+
+/// What a session has left goes to the next one.
+#[test]
+fn unsent_messages_are_queued_again() {
+    let mut settings = config();
+    settings.max_queue = 2 * 65;
+    let mut scene = polling_with(settings, 1000);
+    scene.client.requeue(["a", "b"].map(Data::from));
+    assert!(matches!(scene.client.send("d".into()), Err(SendError::Full(_))));
+    assert_eq!(scene.requests(), ["POST 4a 4b"]);
+    scene.posted();
+    scene.send("d");
+    scene.client.abort(scene.now);
+    scene.client.requeue(["never".into()]);
+    assert_eq!(scene.unsent(), ["d".into()]);
+}
+
+/// The room of what may come back is kept, so that nothing grows from session to session.
+#[test]
+fn a_post_that_waits_keeps_its_room() {
+    let mut unsent = Vec::new();
+    for _ in 0..5 {
+        let mut settings = config();
+        settings.max_queue = 10 * 65;
+        let mut scene = polling_with(settings, 1000);
+        scene.client.requeue(unsent.drain(..));
+        while scene.client.send("x".into()).is_ok() {}
+        scene.requests();
+        scene.client.handle_waiting(scene.post.unwrap());
+        assert!(scene.client.send("x".into()).is_err());
+        scene.lose_post();
+        unsent = scene.client.take_unsent().collect();
+        assert_eq!(unsent.len(), 10);
+    }
+    let mut settings = config();
+    settings.max_queue = 10 * 65;
+    let mut scene = polling_with(settings, 1000);
+    while scene.client.send("x".into()).is_ok() {}
+    scene.requests();
+    scene.client.handle_waiting(scene.post.unwrap());
+    assert!(scene.client.send("x".into()).is_err());
+    scene.client.handle_leaving(scene.post.unwrap());
+    assert_eq!(scene.events(), [Event::Writable]);
+    scene.send("x");
+}
+
 /// The server's close packet may come behind the refusal that followed from it.
 #[test]
 fn a_goodbye_that_was_overtaken() {
