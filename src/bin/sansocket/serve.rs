@@ -116,7 +116,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let tls = match arguments.tls.acceptor() {
         Ok(tls) => tls,
         Err(why) => {
-            eprintln!("sansocket: {why}");
+            crate::complain(&why.to_string());
             return ExitCode::from(2);
         }
     };

@@ -150,7 +150,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let tls = match arguments.tls.connector() {
         Ok(tls) => tls,
         Err(why) => {
-            eprintln!("sansocket: {why}");
+            crate::complain(&why.to_string());
             return ExitCode::from(2);
         }
     };
