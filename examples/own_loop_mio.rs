@@ -76,10 +76,11 @@ impl Peer {
             self.connection.handle_timeout(now, output);
             let deaf = !self.eof && !self.connection.wants_input(self.stuck.len());
             let read = !self.eof && !deaf && self.read(now, input, output)?;
-            if let Some(event) = self.connection.poll_event() {
+            // The hub was told of no other paths and of no TLS, so there are no other events.
+            if let Some(ConnectionEvent::Opened { cell, .. }) = self.connection.poll_event() {
                 // The application first: what it answers is written with the rest.
                 self.write(now, output)?;
-                return Ok(Turn::Event(event));
+                return Ok(Turn::Opened(cell));
             }
             let wrote = self.write(now, output)?;
             if self.connection.is_done() {
@@ -149,8 +150,8 @@ impl Peer {
 
 /// What a turn of a connection came to.
 enum Turn {
-    /// The machine has a question.
-    Event(ConnectionEvent<()>),
+    /// A client wants a session.
+    Opened(Arc<Cell<()>>),
     /// It has had its share of the time, and wants more.
     Again,
     /// It will be woken.
@@ -310,9 +311,7 @@ impl Server {
             match peer.run(&self.hub, &mut self.input, &mut self.output) {
                 Ok(Turn::Idle) => return,
                 Ok(Turn::Again) => return peer.waker.wake_by_ref(),
-                Ok(Turn::Event(ConnectionEvent::Opened { cell, .. })) => self.open(cell),
-                // The hub was not told that there is anything else.
-                Ok(Turn::Event(ConnectionEvent::Fallback(_))) => {}
+                Ok(Turn::Opened(cell)) => self.open(cell),
                 Ok(Turn::Over) => return drop(self.peers.remove(&number)),
                 Err(_) => {
                     peer.connection.handle_failure(self.hub.now());

@@ -35,6 +35,7 @@ const MAX_STUCK: usize = 64 * 1024;
 
 /// What a driver has to do for a connection.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum ConnectionEvent<E> {
     /// A client wants a session: ask the application, then call [`accept`](Session::accept) or
     /// [`refuse`](Session::refuse) on it.

@@ -108,7 +108,7 @@ impl Client {
         closed
     }
 
-    /// Messages that will not be sent: as the async [`Client::take_unsent`](generic::Client::take_unsent).
+    /// Messages that will not be sent: as the async [`Client::take_unsent`](generic::ClientSender::take_unsent).
     pub fn take_unsent(&mut self) -> Vec<Data> {
         self.client.take_unsent()
     }
