@@ -278,6 +278,10 @@ impl<R: Runtime> ConnectionTask<R> {
             if out.is_empty() {
                 break;
             }
+            // A server that is cut off says no goodbyes. What was collected may be one only where this is seen already.
+            if self.shared.tasks.is_aborted() {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
             any = true;
             let written = write(&mut self.stream, out, cx)?;
             if written == out.len() {

@@ -52,8 +52,12 @@ fn slow_reader() -> (Front, mpsc::Sender<()>, Arc<AtomicUsize>) {
 /// Until the queue is full and stays so. The system may take a little more whenever it is asked, which is whenever a message
 /// is sent with some runtimes, and only when there is a lot of room with others.
 async fn fill(client: &Client) {
-    while client.try_send(FILLER).is_ok() {
-        while client.try_send(FILLER).is_ok() {}
+    let mut refused = 0;
+    while refused < 8 {
+        refused += 1;
+        while client.try_send(FILLER).is_ok() {
+            refused = 0;
+        }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -45,17 +45,22 @@ fn shut_down(server: &Server, patience: Duration) -> thread::JoinHandle<Duration
 #[test]
 fn a_polling_client_fetches_its_rest() {
     for flavour in FLAVOURS {
-        let server = Server::accepting(flavour, options(), |mut socket| async move {
-            let _go = socket.recv().await;
-            for number in 0..40 {
-                socket.send(number.to_string()).await?;
+        let (note, notes) = mpsc::channel();
+        let server = Server::accepting(flavour, options(), move |mut socket| {
+            let note = note.clone();
+            async move {
+                let _go = socket.recv().await;
+                for number in 0..40 {
+                    socket.send(number.to_string()).await?;
+                }
+                note.send(()).expect("the test");
+                while socket.recv().await.is_some() {}
+                Ok(())
             }
-            while socket.recv().await.is_some() {}
-            Ok(())
         });
         let session = Session::open(&server);
         session.send("4go");
-        wait_until("the messages are queued", || server.stats().received == 1);
+        notes.recv_timeout(PATIENCE).expect("the messages are queued");
         server.handle.try_send(&server.sid(), "late").expect("there is room");
         let ending = shut_down(&server, 2 * PATIENCE);
         assert_eq!(server.stats().sessions, 1, "it is given time");
