@@ -32,7 +32,7 @@ use std::thread;
 use std::vec::Vec;
 
 use super::log::log;
-use super::{Runtime, clock};
+use super::{Runtime, clock, driver};
 use crate::time::Instant;
 use crew::Crew;
 pub use executor::block_on;
@@ -117,7 +117,10 @@ impl Runtime for Threads {
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let thread = thread::Builder::new().name("sansocket".to_string()).stack_size(STACK);
-        if let Err(error) = self.shared.tasks.start(thread, move || block_on(task)) {
+        if let Err(error) = self.shared.tasks.start(thread, move || {
+            driver::begin_small();
+            block_on(task);
+        }) {
             // The task is dropped, which ends its connection.
             log!(error, "a thread can not be started: {error}");
         }

@@ -21,10 +21,11 @@ use crate::time::Instant;
 use crate::wire::tls::TlsError;
 use crate::wire::{Cell, Connection, ConnectionEvent, Hub};
 
-/// How much is read at once by a thread that often has so much to read. Per thread, not per connection.
+/// How much is read at once. Per thread, not per connection.
 const READ: usize = 64 * 1024;
 
-/// How much is read at once by a thread that never had more to read: there may be thousands of them.
+/// How much is read at once by a thread that is one of thousands, until it has more to read.
+#[cfg(all(feature = "blocking", unix))]
 const READ_AT_FIRST: usize = 4 * 1024;
 
 /// After how many turns a connection lets others run.
@@ -62,12 +63,20 @@ impl Scratch {
 
 thread_local! {
     static SCRATCH: core::cell::Cell<Option<Box<Scratch>>> = const { core::cell::Cell::new(None) };
+    /// How large this thread's input buffer is at first.
+    static AT_FIRST: core::cell::Cell<usize> = const { core::cell::Cell::new(READ) };
+}
+
+/// This thread is one of thousands: its buffer is small until it has much to read.
+#[cfg(all(feature = "blocking", unix))]
+pub(crate) fn begin_small() {
+    AT_FIRST.set(READ_AT_FIRST);
 }
 
 pub(crate) fn take_scratch() -> Box<Scratch> {
     SCRATCH.take().or_else(spare_scratch).unwrap_or_else(|| {
         Box::new(Scratch {
-            input: vec![0; READ_AT_FIRST],
+            input: vec![0; AT_FIRST.get()],
             output: Vec::new(),
         })
     })
