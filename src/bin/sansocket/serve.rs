@@ -18,8 +18,12 @@ use crate::runtimes::{self, Job};
 use crate::signals::Signals;
 use crate::tls::ServerTls;
 
-/// How long sessions have to end after Ctrl-C or SIGTERM.
-const PATIENCE: Duration = Duration::from_millis(1500);
+/// How long sessions have to end after Ctrl-C or SIGTERM. What is left then is cut off, which may take half a second more;
+/// the whole end takes less than two.
+const PATIENCE: Duration = Duration::from_millis(1200);
+
+/// How long the program still has after a second signal: whoever asks twice does not want to wait.
+const SECOND_SIGNAL: Duration = Duration::from_millis(500);
 
 /// How long the answer to `/__restart` has to reach its client.
 const RESTART_GRACE: Duration = Duration::from_millis(20);
@@ -151,7 +155,7 @@ impl Job for Serving<'_> {
 }
 
 async fn serve<R: Runtime>(runtime: R, arguments: &Arguments, tls: Option<Acceptor>) -> sansocket::Result<()> {
-    let mut signals = Signals::new(None)?;
+    let mut signals = Signals::new(Some(SECOND_SIGNAL))?;
     if let Some(tls) = &tls {
         arguments.tls.reload_on_signal(tls)?;
     }
