@@ -22,9 +22,6 @@ use crate::tls::ServerTls;
 /// the whole end takes less than two.
 const PATIENCE: Duration = Duration::from_millis(1200);
 
-/// How long the program still has after a second signal: whoever asks twice does not want to wait.
-const SECOND_SIGNAL: Duration = Duration::from_millis(500);
-
 /// How long the answer to `/__restart` has to reach its client.
 const RESTART_GRACE: Duration = Duration::from_millis(20);
 
@@ -155,7 +152,7 @@ impl Job for Serving<'_> {
 }
 
 async fn serve<R: Runtime>(runtime: R, arguments: &Arguments, tls: Option<Acceptor>) -> sansocket::Result<()> {
-    let mut signals = Signals::new(Some(SECOND_SIGNAL))?;
+    let mut signals = Signals::new(None)?;
     if let Some(tls) = &tls {
         arguments.tls.reload_on_signal(tls)?;
     }
