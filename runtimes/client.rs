@@ -31,7 +31,7 @@ const TURNS: usize = 32;
 const WRITES: usize = 8;
 
 /// How many things that are no messages are kept for an application that does not ask. The oldest are dropped.
-const MAX_NOTICES: usize = 64;
+const MAX_NOTICES: usize = 256;
 
 /// How many sessions that are over may have messages left before the next one has to wait for the application.
 const MAX_LEFT: usize = 2;

@@ -116,7 +116,7 @@ impl<R> Client<R> {
     /// The next thing that happens, messages included; `None` after the last one. For those who want to see sessions come
     /// and go. Cancel-safe.
     ///
-    /// Of what is no message, the last 64 are kept for whoever asks late.
+    /// Of what is no message, the last 256 are kept for whoever asks late.
     pub async fn event(&mut self) -> Option<ClientEvent> {
         poll_fn(|cx| self.poll_event(cx)).await
     }
