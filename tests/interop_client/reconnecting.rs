@@ -76,7 +76,11 @@ pub fn gives_up() {
 pub fn not_after_a_disconnect(kind: Kind) {
     let mut server = Server::start(kind, &[]);
     // Over polling, Python may say nothing of its goodbye (see `closing::by_the_server`).
-    let plan = if kind.is_python() { Plan::WebSocket } else { Plan::Polling };
+    let plan = if kind.is_python() {
+        Plan::WebSocket
+    } else {
+        Plan::Polling
+    };
     let mut program = Program::connected(&server, plan, &FLAGS);
     program.expect_echo("hello");
     program.send("!close");
