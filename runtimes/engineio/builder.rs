@@ -97,23 +97,35 @@ impl<R: Runtime> Builder<R> {
     }
 }
 
-impl<R: Runtime, D: Send + Sync + 'static> Builder<R, D> {
+impl<R: Runtime, D: Send + Sync + 'static, H: Into<Events<D>>> Builder<R, D, H> {
     /// Calls this handler with each message, one at a time for each client, in order.
+    #[must_use]
     pub fn on_message<F, Fut>(self, message: F) -> Builder<R, D, Events<D>>
     where
         F: Fn(Sender<D>, Data) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: Outcome> + Send + 'static,
     {
-        self.with_events().on_message(message)
+        let mut this = self.with_events();
+        this.handlers.message = Some(Box::new(move |sender, data| {
+            let handled = message(sender, data);
+            Box::pin(async move { handled.await.into_result() })
+        }));
+        this
     }
 
     /// Calls this handler when a session that was accepted is over, once, after its last message.
+    #[must_use]
     pub fn on_disconnect<F, Fut>(self, disconnect: F) -> Builder<R, D, Events<D>>
     where
         F: Fn(Sender<D>, CloseReason) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: Outcome> + Send + 'static,
     {
-        self.with_events().on_disconnect(disconnect)
+        let mut this = self.with_events();
+        this.handlers.disconnect = Some(Box::new(move |sender, reason| {
+            let handled = disconnect(sender, reason);
+            Box::pin(async move { handled.await.into_result() })
+        }));
+        this
     }
 
     fn with_events(self) -> Builder<R, D, Events<D>> {
@@ -127,38 +139,8 @@ impl<R: Runtime, D: Send + Sync + 'static> Builder<R, D> {
             fallback: self.fallback,
             #[cfg(feature = "tls")]
             tls: self.tls,
-            handlers: Events::default(),
+            handlers: self.handlers.into(),
         }
-    }
-}
-
-impl<R: Runtime, D: Send + Sync + 'static> Builder<R, D, Events<D>> {
-    /// Calls this handler with each message, one at a time for each client, in order.
-    #[must_use]
-    pub fn on_message<F, Fut>(mut self, message: F) -> Self
-    where
-        F: Fn(Sender<D>, Data) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output: Outcome> + Send + 'static,
-    {
-        self.handlers.message = Some(Box::new(move |sender, data| {
-            let handled = message(sender, data);
-            Box::pin(async move { handled.await.into_result() })
-        }));
-        self
-    }
-
-    /// Calls this handler when a session that was accepted is over, once, after its last message.
-    #[must_use]
-    pub fn on_disconnect<F, Fut>(mut self, disconnect: F) -> Self
-    where
-        F: Fn(Sender<D>, CloseReason) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output: Outcome> + Send + 'static,
-    {
-        self.handlers.disconnect = Some(Box::new(move |sender, reason| {
-            let handled = disconnect(sender, reason);
-            Box::pin(async move { handled.await.into_result() })
-        }));
-        self
     }
 }
 

@@ -52,6 +52,13 @@ pub struct Events<D> {
     pub(super) disconnect: Option<DisconnectHandler<D>>,
 }
 
+/// None yet.
+impl<D> From<()> for Events<D> {
+    fn from((): ()) -> Self {
+        Self::default()
+    }
+}
+
 impl<D> Default for Events<D> {
     fn default() -> Self {
         Self {

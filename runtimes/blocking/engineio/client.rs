@@ -199,7 +199,9 @@ impl ClientBuilder {
         let client = self.builder.start()?;
         Ok(Client::new(client, self.threads))
     }
+}
 
+impl<H: Into<ClientHandlers>> ClientBuilder<H> {
     /// Calls this handler with each message, one at a time, in order.
     pub fn on_message<F, O>(self, message: F) -> ClientBuilder<ClientHandlers>
     where
@@ -239,43 +241,6 @@ impl ClientBuilder {
 }
 
 impl ClientBuilder<ClientHandlers> {
-    /// Calls this handler with each message, one at a time, in order.
-    pub fn on_message<F, O>(self, message: F) -> ClientBuilder<ClientHandlers>
-    where
-        F: Fn(ClientSender, Data) -> O + Send + Sync + 'static,
-        O: Outcome + 'static,
-    {
-        ClientBuilder {
-            builder: self.builder.on_message(handler(&self.threads, message)),
-            threads: self.threads,
-        }
-    }
-
-    /// Calls this handler when a session is open; with reconnection, each time.
-    pub fn on_connect<F, O>(self, connect: F) -> ClientBuilder<ClientHandlers>
-    where
-        F: Fn(ClientSender) -> O + Send + Sync + 'static,
-        O: Outcome + 'static,
-    {
-        let connect = handler(&self.threads, move |sender, ()| connect(sender));
-        ClientBuilder {
-            builder: self.builder.on_connect(move |sender| connect(sender, ())),
-            threads: self.threads,
-        }
-    }
-
-    /// Calls this handler when a session that was open is over, after its last message; with reconnection, each time.
-    pub fn on_disconnect<F, O>(self, disconnect: F) -> ClientBuilder<ClientHandlers>
-    where
-        F: Fn(ClientSender, Closed) -> O + Send + Sync + 'static,
-        O: Outcome + 'static,
-    {
-        ClientBuilder {
-            builder: self.builder.on_disconnect(handler(&self.threads, disconnect)),
-            threads: self.threads,
-        }
-    }
-
     /// Connects, and waits until the session is open; with reconnection, until the last attempt has failed. The handlers
     /// run one at a time, until the last session is over or the client is told to close.
     ///

@@ -90,33 +90,7 @@ impl Builder {
     }
 }
 
-impl<D: Send + Sync + 'static> Builder<D> {
-    /// Calls this handler with each message, one at a time for each client, in order.
-    pub fn on_message<F, O>(self, message: F) -> Builder<D, Events<D>>
-    where
-        F: Fn(Sender<D>, Data) -> O + Send + Sync + 'static,
-        O: Outcome + 'static,
-    {
-        Builder {
-            builder: self.builder.on_message(handler(&self.threads, message)),
-            threads: self.threads,
-        }
-    }
-
-    /// Calls this handler when a session that was accepted is over, once, after its last message.
-    pub fn on_disconnect<F, O>(self, disconnect: F) -> Builder<D, Events<D>>
-    where
-        F: Fn(Sender<D>, CloseReason) -> O + Send + Sync + 'static,
-        O: Outcome + 'static,
-    {
-        Builder {
-            builder: self.builder.on_disconnect(handler(&self.threads, disconnect)),
-            threads: self.threads,
-        }
-    }
-}
-
-impl<D: Send + Sync + 'static> Builder<D, Events<D>> {
+impl<D: Send + Sync + 'static, H: Into<Events<D>>> Builder<D, H> {
     /// Calls this handler with each message, one at a time for each client, in order.
     pub fn on_message<F, O>(self, message: F) -> Builder<D, Events<D>>
     where

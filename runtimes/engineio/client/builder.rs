@@ -103,14 +103,21 @@ impl<R: Runtime> ClientBuilder<R> {
         runtime.spawn(ClientTask::new(runtime.clone(), shared.clone()));
         Ok(Client::new(shared))
     }
+}
 
+impl<R: Runtime, H: Into<ClientHandlers>> ClientBuilder<R, H> {
     /// Calls this handler with each message, one at a time, in order.
     pub fn on_message<F, Fut>(self, message: F) -> ClientBuilder<R, ClientHandlers>
     where
         F: Fn(ClientSender, Data) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: Outcome> + Send + 'static,
     {
-        self.with_handlers().on_message(message)
+        let mut this = self.with_handlers();
+        this.handlers.message = Some(Box::new(move |sender, data| {
+            let handled = message(sender, data);
+            Box::pin(async move { handled.await.into_result() })
+        }));
+        this
     }
 
     /// Calls this handler when a session is open; with reconnection, each time.
@@ -119,7 +126,12 @@ impl<R: Runtime> ClientBuilder<R> {
         F: Fn(ClientSender) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: Outcome> + Send + 'static,
     {
-        self.with_handlers().on_connect(connect)
+        let mut this = self.with_handlers();
+        this.handlers.connect = Some(Box::new(move |sender| {
+            let handled = connect(sender);
+            Box::pin(async move { handled.await.into_result() })
+        }));
+        this
     }
 
     /// Calls this handler when a session that was open is over, after its last message; with reconnection, each time.
@@ -128,7 +140,12 @@ impl<R: Runtime> ClientBuilder<R> {
         F: Fn(ClientSender, Closed) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: Outcome> + Send + 'static,
     {
-        self.with_handlers().on_disconnect(disconnect)
+        let mut this = self.with_handlers();
+        this.handlers.disconnect = Some(Box::new(move |sender, closed| {
+            let handled = disconnect(sender, closed);
+            Box::pin(async move { handled.await.into_result() })
+        }));
+        this
     }
 
     fn with_handlers(self) -> ClientBuilder<R, ClientHandlers> {
@@ -144,51 +161,12 @@ impl<R: Runtime> ClientBuilder<R> {
             tls: self.tls,
             backoff: self.backoff,
             entropy: self.entropy,
-            handlers: ClientHandlers::default(),
+            handlers: self.handlers.into(),
         }
     }
 }
 
 impl<R: Runtime> ClientBuilder<R, ClientHandlers> {
-    /// Calls this handler with each message, one at a time, in order.
-    pub fn on_message<F, Fut>(mut self, message: F) -> Self
-    where
-        F: Fn(ClientSender, Data) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output: Outcome> + Send + 'static,
-    {
-        self.handlers.message = Some(Box::new(move |sender, data| {
-            let handled = message(sender, data);
-            Box::pin(async move { handled.await.into_result() })
-        }));
-        self
-    }
-
-    /// Calls this handler when a session is open; with reconnection, each time.
-    pub fn on_connect<F, Fut>(mut self, connect: F) -> Self
-    where
-        F: Fn(ClientSender) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output: Outcome> + Send + 'static,
-    {
-        self.handlers.connect = Some(Box::new(move |sender| {
-            let handled = connect(sender);
-            Box::pin(async move { handled.await.into_result() })
-        }));
-        self
-    }
-
-    /// Calls this handler when a session that was open is over, after its last message; with reconnection, each time.
-    pub fn on_disconnect<F, Fut>(mut self, disconnect: F) -> Self
-    where
-        F: Fn(ClientSender, Closed) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output: Outcome> + Send + 'static,
-    {
-        self.handlers.disconnect = Some(Box::new(move |sender, closed| {
-            let handled = disconnect(sender, closed);
-            Box::pin(async move { handled.await.into_result() })
-        }));
-        self
-    }
-
     /// Connects, and waits until the session is open; with reconnection, until the last attempt has failed. The handlers
     /// run in a task of their own, until the last session is over or the client is told to close.
     ///

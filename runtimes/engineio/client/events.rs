@@ -22,6 +22,13 @@ pub struct ClientHandlers {
     pub(super) disconnect: Option<Disconnect>,
 }
 
+/// None yet.
+impl From<()> for ClientHandlers {
+    fn from((): ()) -> Self {
+        Self::default()
+    }
+}
+
 impl fmt::Debug for ClientHandlers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ClientHandlers")
