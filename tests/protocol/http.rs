@@ -1,6 +1,6 @@
 //! An HTTP/1.1 client that sends exactly the bytes it is given, and reads answers strictly.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -97,14 +97,20 @@ pub struct Connection {
 impl Connection {
     #[track_caller]
     pub fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("a connection");
+        Self::try_open(address).expect("a connection")
+    }
+
+    /// A connection to a server that may have stopped listening.
+    #[track_caller]
+    pub fn try_open(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_nodelay(true).expect("TCP_NODELAY");
         stream.set_write_timeout(Some(PATIENCE)).expect("a write timeout");
-        Self {
+        Ok(Self {
             stream,
             buffer: Vec::new(),
             host: address.to_string(),
-        }
+        })
     }
 
     pub fn host(&self) -> &str {
