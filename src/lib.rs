@@ -134,6 +134,7 @@ pub mod engineio;
 mod error;
 #[cfg(feature = "std")]
 pub mod http;
+pub mod socketio;
 pub mod time;
 #[cfg(feature = "wire")]
 pub mod wire;
