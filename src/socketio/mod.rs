@@ -4,19 +4,30 @@
 //! it knows the [`Data`](crate::engineio::Data) that is sent and received, and nothing else.
 //!
 //! - [`Packet`], [`Parser`] and [`Assembler`] are the codec; [`Args`] are the arguments of events.
+//! - [`server::Connection`] is the server's side of one connection, with all its namespaces.
+//! - [`Rooms`] know who is in which room; a broadcast is [`Encoded`] once.
 
+mod acks;
 mod args;
+mod exchange;
 mod json;
+mod outbox;
 mod packet;
+mod rooms;
+pub mod server;
+
+pub use acks::BROADCAST_IDS;
 
 #[cfg(feature = "std")]
 pub use args::Binary;
 pub use args::{Args, DecodeError, Elements, EncodeError, FromArgs, IntoArgs, Placeholder};
+pub use exchange::{AckError, AckToken, EmitError, Key, Transmit};
 pub use json::{Json, JsonError};
 pub use packet::{
     Assembler, Body, Decoded, Encoded, Limits, MAIN_NAMESPACE, Packet, PacketError, Parser, RESERVED_EVENTS, TEXT,
     TextParser, is_reserved, namespace_name,
 };
+pub use rooms::{Rooms, Selection};
 
 /// What an attachment costs beside its bytes: its place in a list, and the allocation's own book-keeping.
 const ATTACHMENT_OVERHEAD: usize = 64;
