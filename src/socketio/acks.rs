@@ -15,14 +15,15 @@ pub const BROADCAST_IDS: core::ops::Range<u64> = OWN_IDS..1 << 31;
 
 #[derive(Debug, Default)]
 pub(super) struct Acks {
-    pending: BTreeMap<(Key, u64), Instant>,
+    /// And until when. What is not sent yet has no deadline.
+    pending: BTreeMap<(Key, u64), Option<Instant>>,
     deadlines: BTreeSet<(Instant, Key, u64)>,
     next_id: u64,
 }
 
 impl Acks {
     /// Waits for an acknowledgement under a number of our own.
-    pub(super) fn expect_next(&mut self, key: Key, deadline: Instant) -> u64 {
+    pub(super) fn expect_next(&mut self, key: Key, deadline: Option<Instant>) -> u64 {
         let id = loop {
             let id = self.next_id;
             self.next_id = (id + 1) % OWN_IDS;
@@ -36,19 +37,22 @@ impl Acks {
     }
 
     /// Waits for an acknowledgement under this number; anew, if it is waited for already.
-    pub(super) fn expect(&mut self, key: Key, id: u64, deadline: Instant) {
-        if let Some(former) = self.pending.insert((key, id), deadline) {
+    pub(super) fn expect(&mut self, key: Key, id: u64, deadline: Option<Instant>) {
+        if let Some(Some(former)) = self.pending.insert((key, id), deadline) {
             self.deadlines.remove(&(former, key, id));
         }
-        self.deadlines.insert((deadline, key, id));
+        self.deadlines.extend(deadline.map(|deadline| (deadline, key, id)));
     }
 
     /// One came, or is not waited for any more. Whether it was waited for.
     pub(super) fn resolve(&mut self, key: Key, id: u64) -> bool {
-        match self.pending.remove(&(key, id)) {
-            Some(deadline) => self.deadlines.remove(&(deadline, key, id)),
-            None => false,
+        let Some(deadline) = self.pending.remove(&(key, id)) else {
+            return false;
+        };
+        if let Some(deadline) = deadline {
+            self.deadlines.remove(&(deadline, key, id));
         }
+        true
     }
 
     /// The next one that is late.
@@ -63,12 +67,17 @@ impl Acks {
 
     /// All that were waited for from one socket, in the order of their numbers.
     pub(super) fn forget(&mut self, key: Key) -> Vec<u64> {
-        let all = (key, 0)..=(key, u64::MAX);
-        let ids: Vec<u64> = self.pending.range(all).map(|(&(_, id), _)| id).collect();
+        let ids = self.of(key);
         for &id in &ids {
             self.resolve(key, id);
         }
         ids
+    }
+
+    /// All that are waited for from one socket, in the order of their numbers.
+    pub(super) fn of(&self, key: Key) -> Vec<u64> {
+        let all = (key, 0)..=(key, u64::MAX);
+        self.pending.range(all).map(|(&(_, id), _)| id).collect()
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -92,10 +101,10 @@ mod tests {
     fn each_is_resolved_once() {
         let mut acks = Acks::default();
         let (a, b) = (Key(1), Key(2));
-        assert_eq!(acks.expect_next(a, at(30)), 0);
-        assert_eq!(acks.expect_next(b, at(10)), 1);
-        acks.expect(a, 7, at(20));
-        acks.expect(a, 7, at(25));
+        assert_eq!(acks.expect_next(a, Some(at(30))), 0);
+        assert_eq!(acks.expect_next(b, Some(at(10))), 1);
+        acks.expect(a, 7, None);
+        acks.expect(a, 7, Some(at(25)));
         assert_eq!((acks.len(), acks.deadline()), (3, Some(at(10))));
         assert!(acks.resolve(b, 1));
         assert!(!acks.resolve(b, 1) && !acks.resolve(b, 0));
@@ -112,9 +121,9 @@ mod tests {
             next_id: OWN_IDS - 1,
             ..Acks::default()
         };
-        acks.expect(Key(1), 0, at(1));
-        assert_eq!(acks.expect_next(Key(1), at(1)), OWN_IDS - 1);
-        assert_eq!(acks.expect_next(Key(1), at(1)), 1);
-        assert_eq!(acks.expect_next(Key(2), at(1)), 2);
+        acks.expect(Key(1), 0, None);
+        assert_eq!(acks.expect_next(Key(1), None), OWN_IDS - 1);
+        assert_eq!(acks.expect_next(Key(1), None), 1);
+        assert_eq!(acks.expect_next(Key(2), None), 2);
     }
 }

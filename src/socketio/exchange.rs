@@ -13,6 +13,8 @@ pub struct Key(pub(super) u64);
 pub struct AckToken {
     pub(super) key: Key,
     pub(super) id: u64,
+    /// On a client: which time the socket was connected. The server that comes after a lost connection waits for nothing.
+    pub(super) epoch: u64,
 }
 
 impl AckToken {
@@ -73,4 +75,7 @@ pub enum AckError {
     /// The socket was disconnected. Whether the event arrived is not known.
     #[error("the socket was disconnected before an acknowledgement came")]
     Disconnected,
+    /// The event was never sent: a client's buffer was full, or its socket ended while the event waited in it.
+    #[error("the event was not sent")]
+    NotSent,
 }

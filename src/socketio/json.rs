@@ -54,6 +54,27 @@ impl Json {
         Ok(serde_json::from_str(&well_formed(&self.0))?)
     }
 
+    /// What an object has under this name, if it is an object and has it. Of names that come twice the last counts.
+    pub fn field(&self, name: &str) -> Option<Self> {
+        let mut reader = Reader::new(&self.0, usize::MAX);
+        let mut found = None;
+        if reader.next() == Ok(Some(Token::BeginObject)) {
+            while let Ok(Some(Token::Key(key))) = reader.next() {
+                let value = reader.skip_value().ok()?;
+                if unescape(&self.0[key]) == name {
+                    found = Some(value);
+                }
+            }
+        }
+        Some(Self(self.0.slice_ref(&self.0[found?])))
+    }
+
+    /// The text that it is, if it is one.
+    pub fn text(&self) -> Option<Cow<'_, str>> {
+        let text = self.0.trim_matches(super::args::is_whitespace);
+        text.starts_with('"').then(|| unescape(text))
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -594,6 +615,18 @@ mod tests {
             assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
             assert_eq!(unescape(&out), text);
         }
+    }
+
+    #[test]
+    fn fields() {
+        let json = Json::new(r#" {"a":1,"b" : {"a":[2]} ,"\u0061":"x\n","c":null} "#).unwrap();
+        assert_eq!(json.field("a").unwrap().text().unwrap(), "x\n");
+        assert_eq!(json.field("b").unwrap().as_str(), r#"{"a":[2]}"#);
+        assert_eq!(json.field("c").unwrap().text(), None);
+        assert_eq!(json.field("d"), None);
+        assert_eq!(Json::new("[1]").unwrap().field("a"), None);
+        assert_eq!(Json::new("{}").unwrap().field("a"), None);
+        assert_eq!(Json::new(" \"t\" ").unwrap().text().unwrap(), "t");
     }
 
     #[test]

@@ -5,10 +5,12 @@
 //!
 //! - [`Packet`], [`Parser`] and [`Assembler`] are the codec; [`Args`] are the arguments of events.
 //! - [`server::Connection`] is the server's side of one connection, with all its namespaces.
+//! - [`client::Client`] is the client's side, over all the connections that come and go.
 //! - [`Rooms`] know who is in which room; a broadcast is [`Encoded`] once.
 
 mod acks;
 mod args;
+pub mod client;
 mod exchange;
 mod json;
 mod outbox;

@@ -307,7 +307,7 @@ impl Connection {
             return Err(EmitError::TooManyAcks(args));
         }
         let deadline = now + timeout.unwrap_or(self.config.ack_timeout);
-        let id = self.acks.expect_next(key, deadline);
+        let id = self.acks.expect_next(key, Some(deadline));
         self.emit_now(key, Some(id), name, args);
         Ok(id)
     }
@@ -329,7 +329,7 @@ impl Connection {
         let known = self.has_socket(key) && self.acks.len() < self.config.max_pending_acks;
         if known {
             let deadline = now + timeout.unwrap_or(self.config.ack_timeout);
-            self.acks.expect(key, id, deadline);
+            self.acks.expect(key, id, Some(deadline));
         }
         known
     }
@@ -555,7 +555,7 @@ impl Connection {
                 Ok(())
             }
             (Some((key, Standing::Connected)), Body::Event { id, name, args }) => {
-                let ack = id.map(|id| AckToken { key, id });
+                let ack = id.map(|id| AckToken { key, id, epoch: 0 });
                 self.tell(Event::Event { key, name, args, ack });
                 Ok(())
             }
