@@ -13,6 +13,8 @@ mod args;
 pub mod client;
 mod exchange;
 mod json;
+#[cfg(feature = "msgpack")]
+mod msgpack;
 mod outbox;
 mod packet;
 mod rooms;
@@ -25,6 +27,8 @@ pub use args::Binary;
 pub use args::{Args, DecodeError, Elements, EncodeError, FromArgs, IntoArgs, Placeholder};
 pub use exchange::{AckError, AckToken, EmitError, Key, Transmit};
 pub use json::{Json, JsonError};
+#[cfg(feature = "msgpack")]
+pub use msgpack::{MSGPACK, MsgpackParser};
 pub use packet::{
     Assembler, Body, Decoded, Encoded, Limits, MAIN_NAMESPACE, Packet, PacketError, Parser, RESERVED_EVENTS, TEXT,
     TextParser, is_reserved, namespace_name,

@@ -162,8 +162,8 @@ pub enum Decoded {
 
 /// How packets become messages, and messages packets. Both ends of a connection must use the same.
 ///
-/// There are two: [`TEXT`], which everybody speaks, and [`MSGPACK`](super::MSGPACK) (feature `msgpack`), which speaks with
-/// npm `socket.io-msgpack-parser`. A parser keeps nothing between calls: an [`Assembler`] does.
+/// There are two: [`TEXT`], which everybody speaks, and, with the feature `msgpack`, `MSGPACK`, which speaks with npm
+/// `socket.io-msgpack-parser`. A parser keeps nothing between calls: an [`Assembler`] does.
 pub trait Parser: core::fmt::Debug + Send + Sync {
     /// Looks at one message.
     ///

@@ -22,6 +22,8 @@ use crate::engineio::Str;
 pub use binary::Binary;
 pub use placeholder::Placeholder;
 pub(super) use placeholder::check_placeholders;
+#[cfg(feature = "msgpack")]
+pub(super) use placeholder::placeholder_of;
 
 /// The arguments of an event or an acknowledgement.
 ///

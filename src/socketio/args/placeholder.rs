@@ -195,12 +195,7 @@ pub(in super::super) fn check_placeholders(
             Token::BeginObject | Token::BeginArray => open.push(Level::default()),
             Token::Key(range) => {
                 if let Some(level) = open.last_mut() {
-                    level.key = match &*unescape(&array[range]) {
-                        MARK => Some(Key::Mark),
-                        NUMBER => Some(Key::Number),
-                        _ => None,
-                    };
-                    level.forget();
+                    level.enter(&array[range]);
                 }
             }
             Token::Value(kind, range) => {
@@ -224,6 +219,25 @@ pub(in super::super) fn check_placeholders(
     Ok(true)
 }
 
+/// The number of the placeholder that a checked text begins with, if it begins with one.
+#[cfg(feature = "msgpack")]
+pub(in super::super) fn placeholder_of(object: &str) -> Option<usize> {
+    let mut reader = Reader::new(object, usize::MAX);
+    let mut level = Level::default();
+    let mut depth = 0usize;
+    while let Ok(Some(token)) = reader.next() {
+        match token {
+            Token::BeginObject | Token::BeginArray => depth += 1,
+            Token::EndObject | Token::EndArray if depth == 1 => break,
+            Token::EndObject | Token::EndArray => depth -= 1,
+            Token::Key(range) if depth == 1 => level.enter(&object[range]),
+            Token::Value(kind, range) if depth == 1 => level.note(kind, range, object),
+            Token::Key(_) | Token::Value(..) => {}
+        }
+    }
+    level.number.filter(|_| level.mark)
+}
+
 #[derive(Default)]
 struct Level {
     key: Option<Key>,
@@ -234,7 +248,12 @@ struct Level {
 
 impl Level {
     /// A key that comes again makes its first value undone, whatever the second is.
-    fn forget(&mut self) {
+    fn enter(&mut self, key: &str) {
+        self.key = match &*unescape(key) {
+            MARK => Some(Key::Mark),
+            NUMBER => Some(Key::Number),
+            _ => None,
+        };
         match self.key {
             Some(Key::Mark) => self.mark = false,
             Some(Key::Number) => self.number = None,
