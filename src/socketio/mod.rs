@@ -20,8 +20,10 @@ mod packet;
 mod rooms;
 pub mod server;
 
-pub use acks::BROADCAST_IDS;
+#[cfg(test)]
+mod tests;
 
+pub use acks::BROADCAST_IDS;
 #[cfg(feature = "std")]
 pub use args::Binary;
 pub use args::{Args, DecodeError, Elements, EncodeError, FromArgs, IntoArgs, Placeholder};

@@ -191,6 +191,8 @@ pub struct Client {
     sockets: Vec<Socket>,
     /// Namespaces of sockets that ended while the server had not answered: its answer is for them.
     ghosts: Vec<Str>,
+    /// Namespaces that were left on this connection: what still comes of them is for nobody.
+    left: Vec<Str>,
     next_key: u64,
     acks: Acks,
     queue: Queue,
@@ -212,6 +214,7 @@ impl Client {
             assembler: Assembler::new(config.parser),
             sockets: Vec::new(),
             ghosts: Vec::new(),
+            left: Vec::new(),
             next_key: 0,
             acks: Acks::default(),
             queue: Queue::default(),
@@ -383,8 +386,7 @@ impl Client {
         }
         self.remove(index);
         if state == State::Connected {
-            let body = Body::Disconnect;
-            self.queue.push(Packet { namespace, body });
+            self.send_disconnect(namespace);
             let reason = DisconnectReason::IoClientDisconnect;
             self.tell(Event::Disconnect { key, reason });
         }
@@ -599,19 +601,25 @@ impl Client {
         self.queue.push(packet);
     }
 
+    fn send_disconnect(&mut self, namespace: Str) {
+        if self.link == Link::Open && !self.left.contains(&namespace) {
+            self.left.push(namespace.clone());
+        }
+        let body = Body::Disconnect;
+        self.queue.push(Packet { namespace, body });
+    }
+
     /// The connection is of no use any more. Events that were not begun wait for the next.
     fn lose(&mut self, reason: DisconnectReason) {
         self.assembler = Assembler::new(self.config.parser);
         self.assembly_deadline = None;
         self.ghosts.clear();
+        self.left.clear();
         for emit in self.queue.take() {
             match self.index(emit.key) {
-                // It is kept where it is sent again from.
-                Some(_) if emit.retried => {}
-                Some(index) => {
-                    self.offline_cost += emit.cost();
-                    self.sockets[index].offline.push_back(emit);
-                }
+                Some(index) => self.keep(index, emit),
+                // It was told of already; a former try may have been sent.
+                None if emit.retried => {}
                 None => self.tell_unsent(emit),
             }
         }
@@ -625,6 +633,20 @@ impl Client {
                 self.lose_acks(index);
                 self.tell(Event::Disconnect { key, reason });
             }
+        }
+    }
+
+    /// An event was not begun, and can not be now.
+    fn keep(&mut self, index: usize, emit: Emit) {
+        let socket = &mut self.sockets[index];
+        if !emit.retried {
+            self.offline_cost += emit.cost();
+            socket.offline.push_back(emit);
+            return;
+        }
+        // It is kept already where it is sent again from; this was no try.
+        if let Some(first) = socket.retries.front_mut().filter(|first| first.emit.id == emit.id) {
+            first.tries = first.tries.saturating_sub(1);
         }
     }
 
@@ -687,10 +709,7 @@ impl Client {
         let socket = &self.sockets[index];
         let (key, namespace) = (socket.key, socket.namespace.clone());
         for emit in self.queue.take_of(key, &namespace) {
-            if !emit.retried {
-                self.offline_cost += emit.cost();
-                self.sockets[index].offline.push_back(emit);
-            }
+            self.keep(index, emit);
         }
         self.remove(index);
         self.tell(last);
@@ -702,6 +721,7 @@ impl Client {
             self.assembler = Assembler::new(self.config.parser);
             self.assembly_deadline = None;
             self.ghosts.clear();
+            self.left.clear();
         }
     }
 
@@ -745,19 +765,8 @@ impl Client {
                 let reason = DisconnectReason::IoServerDisconnect;
                 self.remove_unwanted(index, Event::Disconnect { key, reason });
             }
-            (State::Connecting, Body::Disconnect) => {
-                let message = Str::from_static(DisconnectReason::IoServerDisconnect.as_str());
-                self.remove_unwanted(
-                    index,
-                    Event::ConnectError {
-                        key,
-                        message,
-                        data: None,
-                    },
-                );
-            }
             (State::Connected, Body::Event { id, name, args }) => self.handle_event(index, id, name, args),
-            (State::Connecting, Body::Event { id, name, args }) => {
+            (State::Connecting, Body::Event { id, name, args }) if !self.left.contains(&namespace) => {
                 // A server may be quicker with an event than with its answer; it is told behind it.
                 let socket = &mut self.sockets[index];
                 let epoch = socket.epoch + 1;
@@ -770,7 +779,8 @@ impl Client {
                 socket.early.push(event);
             }
             (State::Connected, Body::Ack { id: Some(id), args }) => self.handle_ack(now, index, id, args),
-            (State::Waiting | State::Authenticating, _) | (_, Body::Ack { .. }) => {}
+            // What else comes before the answer is for a socket that was here before.
+            (State::Waiting | State::Authenticating | State::Connecting, _) | (_, Body::Ack { .. }) => {}
         }
         Ok(())
     }
@@ -779,8 +789,7 @@ impl Client {
     fn handle_answer_to_ghost(&mut self, now: Instant, namespace: Str, answer: &Body) {
         let index = self.sockets.iter().position(|socket| socket.namespace == namespace);
         if let Body::Connect(_) = answer {
-            let body = Body::Disconnect;
-            self.queue.push(Packet { namespace, body });
+            self.send_disconnect(namespace);
         }
         if let Some(index) = index {
             self.join(now, index);
@@ -994,7 +1003,7 @@ impl Client {
                     .all(|retry| retry.tries == 0 && !retry.on_its_way)
             );
         }
-        assert!(open || (self.ghosts.is_empty() && self.assembly_deadline.is_none()));
+        assert!(open || (self.ghosts.is_empty() && self.left.is_empty() && self.assembly_deadline.is_none()));
         assert!(self.assembler.partial().is_none() || self.assembly_deadline.is_some());
         let offline: usize = self.sockets.iter().map(Socket::cost).sum();
         assert_eq!(offline, self.offline_cost);

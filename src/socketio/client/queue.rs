@@ -39,11 +39,25 @@ enum Item {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     items: VecDeque<Item>,
-    /// A packet of which some messages were taken, and how many.
-    begun: Option<(Encoded, usize)>,
-    /// A message that was taken and could not be sent.
+    /// The packet that was last taken from, as long as something of it is left or may come back.
+    begun: Option<Begun>,
+    /// A message that was taken and could not be sent; others of its packet were.
     put_back: Option<Data>,
     cost: usize,
+}
+
+#[derive(Debug)]
+struct Begun {
+    item: Item,
+    packet: Encoded,
+    /// How many messages were taken.
+    taken: usize,
+}
+
+impl Begun {
+    fn is_over(&self) -> bool {
+        self.taken >= self.packet.count()
+    }
 }
 
 fn packet_cost(packet: &Packet) -> usize {
@@ -56,6 +70,20 @@ fn packet_cost(packet: &Packet) -> usize {
 }
 
 impl Item {
+    fn encode(&self, parser: &dyn Parser) -> Encoded {
+        match self {
+            Self::Packet(packet) => parser.encode(packet),
+            Self::Emit(namespace, Emit { id, name, args, .. }) => parser.encode(&Packet {
+                namespace: namespace.clone(),
+                body: Body::Event {
+                    id: *id,
+                    name: name.clone(),
+                    args: args.clone(),
+                },
+            }),
+        }
+    }
+
     fn cost(&self) -> usize {
         match self {
             Self::Packet(packet) => packet_cost(packet),
@@ -82,38 +110,37 @@ impl Queue {
         if let Some(data) = self.put_back.take() {
             return Some(data);
         }
-        let (packet, taken) = match &mut self.begun {
-            Some(begun) => begun,
-            None => {
+        let begun = match &mut self.begun {
+            Some(begun) if !begun.is_over() => begun,
+            _ => {
+                self.begun = None;
                 let item = self.items.pop_front()?;
                 self.cost -= item.cost();
                 if self.items.is_empty() && self.items.capacity() > KEPT_PLACES {
                     self.items = VecDeque::new();
                 }
-                let packet = match item {
-                    Item::Packet(packet) => packet,
-                    Item::Emit(namespace, Emit { id, name, args, .. }) => Packet {
-                        namespace,
-                        body: Body::Event { id, name, args },
-                    },
-                };
-                self.begun.insert((parser.encode(&packet), 0))
+                let packet = item.encode(parser);
+                self.begun.insert(Begun { item, packet, taken: 0 })
             }
         };
-        let data = packet.message(*taken);
-        *taken += 1;
-        if *taken >= packet.count() {
-            self.begun = None;
-        }
+        let data = begun.packet.message(begun.taken);
+        begun.taken += 1;
         data
     }
 
     pub(super) fn put_back(&mut self, data: Data) {
-        self.put_back = Some(data);
+        match self.begun.take_if(|begun| begun.taken == 1) {
+            // Nothing of it was sent.
+            Some(Begun { item, .. }) => {
+                self.cost += item.cost();
+                self.items.push_front(item);
+            }
+            None => self.put_back = Some(data),
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.items.is_empty() && self.begun.is_none() && self.put_back.is_none()
+        self.items.is_empty() && self.begun.as_ref().is_none_or(Begun::is_over) && self.put_back.is_none()
     }
 
     pub(super) fn cost(&self) -> usize {
