@@ -6,7 +6,8 @@
 //! - [`Packet`], [`Parser`] and [`Assembler`] are the codec; [`Args`] are the arguments of events.
 //! - [`server::Connection`] is the server's side of one connection, with all its namespaces.
 //! - [`client::Client`] is the client's side, over all the connections that come and go.
-//! - [`Rooms`] know who is in which room; a broadcast is [`Encoded`] once.
+//! - [`Rooms`] know who is in which room; a broadcast is [`Encoded`] once. [`Recovery`] keeps what sockets miss while their
+//!   connection is lost.
 
 mod acks;
 mod args;
@@ -17,6 +18,7 @@ mod json;
 mod msgpack;
 mod outbox;
 mod packet;
+mod recovery;
 mod rooms;
 pub mod server;
 
@@ -35,6 +37,7 @@ pub use packet::{
     Assembler, Body, Decoded, Encoded, Limits, MAIN_NAMESPACE, Packet, PacketError, Parser, RESERVED_EVENTS, TEXT,
     TextParser, is_reserved, namespace_name,
 };
+pub use recovery::{Recovered, Recovery, RecoveryConfig, recovery_request};
 pub use rooms::{Rooms, Selection};
 
 /// What an attachment costs beside its bytes: its place in a list, and the allocation's own book-keeping.

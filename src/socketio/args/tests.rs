@@ -10,7 +10,8 @@ use super::*;
 
 #[test]
 fn shapes() {
-    let table: [(&dyn Fn() -> Result<Args, EncodeError>, &str); 13] = [
+    type Make<'a> = &'a dyn Fn() -> Result<Args, EncodeError>;
+    let table: [(Make<'_>, &str); 13] = [
         (&|| Args::encode(&()), "[]"),
         (&|| Args::encode(&(1,)), "[1]"),
         (&|| Args::encode(&(1, "b", [2])), "[1,\"b\",[2]]"),

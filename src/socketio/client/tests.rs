@@ -296,8 +296,10 @@ fn what_is_too_late_is_not_sent() {
 
 #[test]
 fn what_waits_is_bounded_and_given_back() {
-    let mut config = Config::default();
-    config.max_offline = 500;
+    let mut config = Config {
+        max_offline: 500,
+        ..Config::default()
+    };
     let mut client = Client::new(config.clone());
     let key = client.connect(at(0), "/", Auth::None).unwrap();
     let mut count = 0;
@@ -338,9 +340,11 @@ fn what_waits_is_bounded_and_given_back() {
 
 #[test]
 fn a_full_queue_refuses() {
-    let mut config = Config::default();
-    config.max_queue = 300;
-    config.max_pending_acks = 1;
+    let config = Config {
+        max_queue: 300,
+        max_pending_acks: 1,
+        ..Config::default()
+    };
     let mut client = Client::new(config);
     let key = client.connect(at(0), "/", Auth::None).unwrap();
     reconnect(&mut client, "0{\"sid\":\"id\"}");
@@ -430,8 +434,10 @@ fn an_answer_to_a_socket_that_is_gone() {
 
 #[test]
 fn servers_that_emit_before_they_answer() {
-    let mut config = Config::default();
-    config.max_early = 1000;
+    let config = Config {
+        max_early: 1000,
+        ..Config::default()
+    };
     let mut client = Client::new(config);
     let key = client.connect(at(0), "/", Auth::None).unwrap();
     client.handle_opened(at(0));
@@ -546,8 +552,10 @@ fn the_state_is_taken_up_where_it_was() {
 
 #[test]
 fn sent_again_until_acknowledged() {
-    let mut config = Config::default();
-    config.retries = 2;
+    let config = Config {
+        retries: 2,
+        ..Config::default()
+    };
     let mut client = Client::new(config);
     let key = client.connect(at(0), "/", Auth::None).unwrap();
     let first = client.emit_with_retries(at(0), key, "a", args("[1]")).unwrap();

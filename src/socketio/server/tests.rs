@@ -458,12 +458,13 @@ fn deadlines() {
 
 #[test]
 fn what_a_client_makes_us_hold_is_bounded() {
-    let mut config = Config::default();
-    config.max_namespaces = 3;
-    config.max_queue = 1000;
-    config.receive_window = 500;
-    config.max_pending_acks = 2;
-    let config = Arc::new(config);
+    let config = Arc::new(Config {
+        max_namespaces: 3,
+        max_queue: 1000,
+        receive_window: 500,
+        max_pending_acks: 2,
+        ..Config::default()
+    });
 
     // Namespaces, those it was thrown out of included.
     let mut connection = Connection::new(Arc::clone(&config), at(0));

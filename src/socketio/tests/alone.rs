@@ -94,11 +94,8 @@ fn args(detail: u8) -> Args {
     }
 }
 
-/// Any operations on the server's machine.
-pub fn server(script: &[u8]) {
-    let mut script = Script(script);
-    let kind = script.next().unwrap_or(0);
-    let mut config = server::Config::default();
+/// Short times and small limits. Some of each are so small that they are met all the time.
+fn set_up_server(config: &mut server::Config, kind: u8) {
     config.connect_timeout = millis(200);
     config.assembly_timeout = millis(100);
     config.ack_timeout = millis(50);
@@ -108,6 +105,30 @@ pub fn server(script: &[u8]) {
     config.receive_window = if kind & 8 != 0 { 1 } else { 1000 };
     config.limits.max_packet = if kind & 16 != 0 { 300 } else { 10_000 };
     config.limits.max_depth = if kind & 32 != 0 { 2 } else { 100 };
+}
+
+/// Short times and small limits. Some of each are so small that they are met all the time.
+fn set_up_client(config: &mut client::Config, kind: u8) {
+    config.connect_timeout = millis(200);
+    config.assembly_timeout = millis(100);
+    config.ack_timeout = millis(50);
+    config.retries = u32::from(kind & 1);
+    config.max_pending_acks = if kind & 2 != 0 { 2 } else { 100 };
+    config.max_queue = if kind & 4 != 0 { 400 } else { 10_000 };
+    config.max_offline = if kind & 8 != 0 { 400 } else { 10_000 };
+    config.max_early = if kind & 16 != 0 { 200 } else { 1000 };
+    config.limits.max_packet = if kind & 32 != 0 { 300 } else { 10_000 };
+    if kind & 64 != 0 {
+        config.when_full = client::WhenFull::DropOldest;
+    }
+}
+
+/// Any operations on the server's machine.
+pub fn server(script: &[u8]) {
+    let mut script = Script(script);
+    let kind = script.next().unwrap_or(0);
+    let mut config = server::Config::default();
+    set_up_server(&mut config, kind);
     let mut now = Instant::from_micros(1_000_000);
     let mut connection = Connection::new(config, now);
     let mut pending: Vec<Key> = Vec::new();
@@ -237,18 +258,7 @@ pub fn client(script: &[u8]) {
     let mut script = Script(script);
     let kind = script.next().unwrap_or(0);
     let mut config = client::Config::default();
-    config.connect_timeout = millis(200);
-    config.assembly_timeout = millis(100);
-    config.ack_timeout = millis(50);
-    config.retries = u32::from(kind & 1);
-    config.max_pending_acks = if kind & 2 != 0 { 2 } else { 100 };
-    config.max_queue = if kind & 4 != 0 { 400 } else { 10_000 };
-    config.max_offline = if kind & 8 != 0 { 400 } else { 10_000 };
-    config.max_early = if kind & 16 != 0 { 200 } else { 1000 };
-    config.limits.max_packet = if kind & 32 != 0 { 300 } else { 10_000 };
-    if kind & 64 != 0 {
-        config.when_full = client::WhenFull::DropOldest;
-    }
+    set_up_client(&mut config, kind);
     let mut now = Instant::from_micros(1_000_000);
     let mut client = Client::new(config);
     // Whether each is connected.

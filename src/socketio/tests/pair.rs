@@ -117,17 +117,28 @@ fn read(args: &Args) -> (u64, u64) {
     (socket, number)
 }
 
+/// Short times, and limits that some are so small that they are met all the time.
+fn set_up_client(config: &mut client::Config, kind: u8) {
+    config.connect_timeout = millis(200);
+    config.ack_timeout = millis(100);
+    config.retries = u32::from(kind & 3);
+    config.max_queue = if kind & 4 != 0 { 600 } else { 100_000 };
+    config.max_offline = if kind & 8 != 0 { 800 } else { 100_000 };
+    if kind & 16 != 0 {
+        config.when_full = WhenFull::DropOldest;
+    }
+}
+
+fn set_up_server(config: &mut server::Config, kind: u8) {
+    config.connect_timeout = millis(500);
+    config.ack_timeout = millis(100);
+    config.max_queue = if kind & 32 != 0 { 600 } else { 100_000 };
+}
+
 impl World {
     fn new(kind: u8) -> Self {
         let mut config = client::Config::default();
-        config.connect_timeout = millis(200);
-        config.ack_timeout = millis(100);
-        config.retries = u32::from(kind & 3);
-        config.max_queue = if kind & 4 != 0 { 600 } else { 100_000 };
-        config.max_offline = if kind & 8 != 0 { 800 } else { 100_000 };
-        if kind & 16 != 0 {
-            config.when_full = WhenFull::DropOldest;
-        }
+        set_up_client(&mut config, kind);
         let now = Instant::from_micros(1_000_000);
         Self {
             now,
@@ -186,9 +197,7 @@ impl World {
             return;
         }
         let mut config = server::Config::default();
-        config.connect_timeout = millis(500);
-        config.ack_timeout = millis(100);
-        config.max_queue = if self.kind & 32 != 0 { 600 } else { 100_000 };
+        set_up_server(&mut config, self.kind);
         self.server = Some(Connection::new(config, self.now));
         self.client.handle_opened(self.now);
         self.client.handle_writable(self.kind & 64 == 0);
