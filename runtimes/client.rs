@@ -99,13 +99,17 @@ pub(crate) struct State {
     past: VecDeque<Past>,
     /// There will be no further session. The error is of one that never was open.
     over: Option<Closed>,
+    /// Handlers have not been told everything yet.
+    handling: bool,
+    /// Messages that turned out to be too large, and of which no event tells (any more).
+    returned: Vec<Data>,
     driver: Option<Waker>,
     receiver: Option<Waker>,
     /// Who waits for room in the queue.
     senders: Waiters,
     /// Who waits for a session to be open, or for the end.
     watchers: Waiters,
-    /// Watchers were told that a session is open.
+    /// Watchers were told that a session was open. Once is enough: nobody waits for the next one.
     told: bool,
 }
 
@@ -178,6 +182,8 @@ impl Shared {
             leaving: false,
             past: VecDeque::new(),
             over: None,
+            handling: false,
+            returned: Vec::new(),
             driver: None,
             receiver: None,
             senders: Waiters::default(),
@@ -196,6 +202,12 @@ impl Shared {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until what this returns is dropped, the end is nobody's who waits for it.
+    pub(crate) fn begin_handling(self: &Arc<Self>) -> Handling {
+        self.lock().handling = true;
+        Handling(self.clone())
     }
 
     /// Does something that the driver has to look at.
@@ -239,6 +251,22 @@ impl Shared {
     }
 }
 
+/// Handlers run.
+pub(crate) struct Handling(Arc<Shared>);
+
+impl Drop for Handling {
+    /// Also where the runtime ends, and takes the handlers with it.
+    fn drop(&mut self) {
+        let mut wakers = Vec::new();
+        {
+            let mut state = self.0.lock();
+            state.handling = false;
+            state.watchers.take(&mut wakers);
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
 impl State {
     pub(crate) fn connection(&mut self) -> &mut Connection {
         &mut self.connection
@@ -247,6 +275,11 @@ impl State {
     /// The end, once there will be no further session.
     pub(crate) fn over(&self) -> Option<Closed> {
         self.over
+    }
+
+    /// The end, once handlers have been told of it too.
+    pub(crate) fn handled(&self) -> Option<Closed> {
+        self.over.filter(|_| !self.handling)
     }
 
     pub(crate) fn senders(&mut self) -> &mut Waiters {
@@ -265,6 +298,55 @@ impl State {
     /// No further session, whatever becomes of this one.
     pub(crate) fn leave(&mut self) {
         self.leaving = true;
+    }
+
+    /// Nobody will take any more messages, of this session or of those before.
+    pub(crate) fn discard_input(&mut self) {
+        for past in &mut self.past {
+            if let Past::Session(connection, _) = past {
+                connection.machine().discard_input();
+            }
+        }
+        self.connection.machine().discard_input();
+    }
+
+    /// Keeps a message that was too large for whoever asks later.
+    pub(crate) fn give_back(&mut self, data: Data) {
+        self.returned.push(data);
+    }
+
+    /// Messages that will not be sent any more. Gives each of them once.
+    pub(crate) fn take_unsent(&mut self) -> Vec<Data> {
+        self.collect_too_large();
+        let mut unsent = mem::take(&mut self.returned);
+        unsent.extend(self.connection.machine().take_unsent());
+        unsent
+    }
+
+    /// Once it is over: how many messages [`take_unsent`](Self::take_unsent) has that were too large.
+    pub(crate) fn count_too_large(&mut self) -> usize {
+        self.collect_too_large();
+        self.returned.len()
+    }
+
+    /// What no event has told of yet, and nobody may ask for. While there are sessions, somebody may.
+    fn collect_too_large(&mut self) {
+        if self.over.is_none() {
+            return;
+        }
+        let mut kept = VecDeque::with_capacity(self.past.len());
+        for past in self.past.drain(..) {
+            match past {
+                Past::Notice(ClientEvent::TooLarge(data)) => self.returned.push(data),
+                Past::Session(mut connection, opened) => {
+                    self.returned.extend(connection.machine().take_too_large());
+                    kept.push_back(Past::Session(connection, opened));
+                }
+                other => kept.push_back(other),
+            }
+        }
+        self.past = kept;
+        self.returned.extend(self.connection.machine().take_too_large());
     }
 
     /// Queues a message. In the moment between two sessions there is no room.
@@ -349,12 +431,7 @@ impl State {
         let next = Connection::new(self.options.clone(), self.config.clone(), begins, cookies);
         let mut last = mem::replace(&mut self.connection, next);
         // What was not sent is kept: the next queue is as large as the last one.
-        let unsent: Vec<Data> = last.machine().take_unsent().collect();
-        for data in unsent {
-            if let Err(error) = self.connection.machine().send(data) {
-                self.note(ClientEvent::TooLarge(error.into_data()));
-            }
-        }
+        self.connection.machine().requeue(last.machine().take_unsent());
         let mut was_opened = mem::take(&mut self.opened);
         if last.look().has_messages() {
             self.past.push_back(Past::Session(Box::new(last), was_opened));
@@ -365,7 +442,6 @@ impl State {
         }
         self.note(ClientEvent::Reconnecting { attempt, delay });
         self.begins = Some(begins);
-        self.told = false;
         Settled::Again
     }
 
@@ -380,13 +456,18 @@ impl State {
         self.past.push_back(Past::Notice(event));
     }
 
-    /// Whether the application has so much to take that the next session has to wait.
+    /// Whether the application has so much to take that the next session has to wait: messages that were received, or as
+    /// many bytes that were given back as the queue may hold.
     fn lags(&self) -> bool {
-        self.past
-            .iter()
-            .filter(|past| matches!(past, Past::Session(..)))
-            .count()
-            >= MAX_LEFT
+        let (mut sessions, mut bytes) = (0, 0);
+        for past in &self.past {
+            match past {
+                Past::Session(..) => sessions += 1,
+                Past::Notice(ClientEvent::TooLarge(data)) => bytes += data.len() + 64,
+                Past::Notice(_) => {}
+            }
+        }
+        sessions >= MAX_LEFT || bytes > self.config.max_queue
     }
 
     fn has_event(&self) -> bool {
@@ -640,7 +721,7 @@ impl<R: Runtime> ClientTask<R> {
             if over || !(state.connection.look().is_blocked() || state.goes_on()) {
                 state.senders.take(&mut wakers);
             }
-            let opened = state.connection.look().handshake().is_some() && !state.told;
+            let opened = state.ever_opened() && !state.told;
             if over || opened {
                 state.told |= opened;
                 state.watchers.take(&mut wakers);

@@ -151,6 +151,11 @@ pub use error::{Error, Result, SendError};
 #[cfg(feature = "tokio")]
 pub use runtime::tokio;
 
+/// Compiles the programs in the client's documentation.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../docs/client.md")]
+struct ClientDoctests;
+
 /// Compiles and runs the programs in the README.
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../README.md")]

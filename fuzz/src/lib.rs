@@ -20,6 +20,7 @@ mod alone;
 mod pair;
 
 mod client;
+mod client_wire;
 mod packets;
 pub mod seeds;
 mod socketio_packets;
@@ -45,6 +46,11 @@ pub fn session(data: &[u8]) {
 /// Any operations on a client, beside an account of what must hold.
 pub fn client(data: &[u8]) {
     client::run(&data[..data.len().min(1000)]);
+}
+
+/// A client with its byte streams, and any server at the other ends.
+pub fn client_wire(data: &[u8]) {
+    client_wire::run(&data[..data.len().min(2000)]);
 }
 
 /// Requests, in any pieces. The first byte says in which.
@@ -118,6 +124,11 @@ mod tests {
     #[test]
     fn client() {
         run_all("client", super::client);
+    }
+
+    #[test]
+    fn client_wire() {
+        run_all("client_wire", super::client_wire);
     }
 
     #[test]

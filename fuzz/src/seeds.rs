@@ -1,12 +1,13 @@
 //! What each corpus begins with: the texts of the tests, and operations that lead into every state of a session.
 
 /// The targets, and the inputs to begin with.
-pub fn all() -> [(&'static str, Vec<Vec<u8>>); 11] {
+pub fn all() -> [(&'static str, Vec<Vec<u8>>); 12] {
     [
         ("packet", PACKETS.iter().map(|text| text.as_bytes().to_vec()).collect()),
         ("payload", BODIES.iter().map(|body| body.to_vec()).collect()),
         ("session", SCRIPTS.iter().map(|script| script.to_vec()).collect()),
         ("client", CLIENTS.iter().map(|script| script.to_vec()).collect()),
+        ("client_wire", client_wires()),
         (
             "http1",
             REQUESTS.iter().map(|text| piecewise(text.as_bytes())).collect(),
@@ -159,6 +160,113 @@ const CLIENTS: &[&[u8]] = &[
         0, 0, 2, 0, 17, 0, 2, 0, 21, 0, 5, 0, 24, 1, 23, 7, 1, 12, 0, 13, 0, 20, 5, 0, 26, 0,
     ],
 ];
+
+// The operations of `client_wire.rs`: two bytes of what kind of client, then each operation with a byte of detail (and some
+// with what they read besides). 0 connects one stream, 2 drives all, 6 sends, 7 takes events, 9 commands, 10 answers a request, 12 opens
+// over polling, 13 grants the WebSocket or the tunnel, 14 opens on it, 15 is frames, 17 the answer to the probe, 18 any
+// bytes, 20 reads some of them and 21 all, 22 to 24 break and end streams, 27 waits for the deadline, 28 does everything
+// right, 30 upgrades.
+const CLIENT_WIRES: &[&[u8]] = &[
+    // Polling: messages both ways, an idle stream used again, a ping, our close.
+    &[
+        3, 0, 28, 0, 6, 3, 28, 1, 28, 17, 7, 0, 28, 12, 28, 113, 7, 0, 9, 0, 28, 1, 28, 1,
+    ],
+    // Bodies in every form: chunked, up to the end, deflate, closed behind it, kept for 2 s.
+    &[
+        3, 0, 28, 0, 10, 48, 2, 3, 12, 19, 21, 23, 28, 1, 10, 80, 1, 9, 3, 21, 0, 28, 1, 10, 112, 0, 1, 21, 0, 27, 0,
+    ],
+    &[3, 0, 28, 0, 10, 64, 2, 3, 12, 22, 21, 3, 21, 0, 7, 0],
+    &[3, 0, 28, 0, 6, 1, 2, 0, 11, 97, 21, 0, 6, 2, 2, 0, 11, 10, 21, 7, 7, 0],
+    // A WebSocket from the start: messages both ways, fragments, a ping, closed by either side.
+    &[
+        1, 0, 2, 0, 13, 0, 21, 0, 14, 0, 21, 0, 6, 3, 2, 0, 15, 15, 1, 12, 3, 4, 21, 3, 15, 1, 15, 4, 21, 0, 2, 0, 7,
+        0, 9, 0, 2, 0, 15, 0, 21, 0, 2, 0,
+    ],
+    &[
+        1, 0, 2, 0, 13, 0, 21, 0, 14, 0, 21, 0, 6, 3, 2, 0, 15, 5, 21, 0, 2, 0, 7, 0,
+    ],
+    // Refused, granted in a wrong way, answered by nonsense; with the other transport behind it.
+    &[2, 0, 2, 0, 13, 5, 21, 0, 28, 0, 28, 3, 7, 0],
+    &[2, 0, 2, 0, 13, 4, 21, 3, 28, 0, 28, 3, 7, 0],
+    &[2, 0, 2, 0, 13, 0, 21, 0, 15, 3, 21, 0, 2, 0, 28, 0, 7, 0],
+    // An upgrade, with messages sent before, meanwhile and after.
+    &[
+        0, 0, 6, 1, 28, 0, 6, 2, 28, 1, 30, 0, 6, 3, 2, 0, 15, 7, 1, 12, 3, 4, 21, 0, 7, 0, 9, 0, 2, 0, 15, 0, 21, 0,
+    ],
+    // Upgrades that fail: refused, a wrong answer to the probe, silence, a stream that breaks.
+    &[0, 0, 28, 0, 13, 5, 21, 0, 6, 1, 28, 1, 7, 0],
+    &[0, 0, 28, 0, 28, 1, 15, 5, 21, 0, 6, 1, 28, 1, 7, 0],
+    &[0, 2, 28, 0, 27, 0, 6, 1, 28, 1, 7, 0, 9, 0, 28, 1],
+    &[0, 0, 28, 0, 28, 1, 23, 2, 6, 1, 28, 1, 7, 0],
+    // Through a proxy: polling, a tunnel and an upgrade in it, a proxy that refuses.
+    &[4, 16, 28, 0, 28, 1, 28, 1, 17, 0, 21, 0, 28, 1, 2, 0, 6, 3, 2, 0, 7, 0],
+    &[
+        5, 16, 2, 0, 13, 0, 21, 0, 2, 0, 13, 0, 21, 0, 14, 0, 21, 3, 6, 3, 2, 0, 15, 9, 1, 2, 21, 0, 7, 0,
+    ],
+    &[6, 0, 2, 0, 13, 5, 21, 0, 2, 0, 28, 0, 7, 0],
+    // Streams that are never connected, break, end; idle ones, before and after the next request.
+    &[0, 0, 0, 0, 22, 0, 0, 2, 22, 2, 7, 0],
+    &[3, 0, 28, 0, 6, 3, 2, 0, 23, 1, 7, 0],
+    &[3, 0, 28, 0, 6, 3, 28, 1, 6, 1, 0, 1, 24, 1, 2, 0, 28, 1, 7, 0],
+    &[
+        3, 0, 28, 0, 6, 3, 28, 1, 24, 1, 6, 1, 28, 1, 26, 250, 6, 1, 28, 1, 24, 0, 7, 0,
+    ],
+    // Answers to what was not asked yet, on a new stream and on one that was idle.
+    &[
+        3, 0, 28, 0, 6, 3, 0, 1, 0, 130, 18, 1, 38, 72, 84, 84, 80, 47, 49, 46, 49, 32, 50, 48, 48, 32, 79, 75, 13, 10,
+        67, 111, 110, 116, 101, 110, 116, 45, 76, 101, 110, 103, 116, 104, 58, 32, 48, 13, 10, 13, 10, 19, 1, 6, 2, 1,
+        1, 9, 2, 7, 0,
+    ],
+    // Refused; a redirect.
+    &[3, 0, 2, 0, 10, 12, 0, 0, 21, 0, 7, 0],
+    &[3, 0, 28, 0, 6, 1, 2, 0, 11, 15, 21, 0, 2, 0, 10, 14, 0, 31, 21, 0, 7, 0],
+    // A full queue, an application that does not keep up, small limits, an end in the middle.
+    &[
+        251, 15, 28, 0, 6, 255, 6, 255, 28, 10, 28, 11, 26, 1, 8, 0, 28, 1, 7, 0, 28, 7, 9, 2, 28, 0,
+    ],
+];
+
+/// What a server may say to a client that has a GET under way, or asks for a WebSocket.
+const ANSWERS: &[(u8, &[u8])] = &[
+    (
+        0,
+        b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nSet-Cookie: a=b; Path=/\r\n\
+        \r\n49\r\n0{\"sid\":\"a\",\"upgrades\":[\"websocket\"],\"pingInterval\":100,\"pingTimeout\":50}\r\n0\r\n\r\n",
+    ),
+    (
+        0,
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 89\r\n\r\n\
+        \x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x33\xa8\x56\x2a\xce\x4c\x51\xb2\x52\x4a\x54\xd2\x51\x2a\x2d\x48\x2f\x4a\x4c\x49\x2d\x56\xb2\x8a\x56\x2a\x4f\x4d\x2a\xce\x4f\xce\x4e\x2d\x51\x8a\xd5\x51\x2a\xc8\xcc\x4b\xf7\xcc\x2b\x49\x2d\x2a\x4b\xcc\x51\xb2\x32\x34\x30\x80\x08\x85\x64\xe6\xa6\xe6\x97\x96\x28\x59\x99\x1a\xd4\x02\x00\x39\xb7\x4e\x16\x49\x00\x00\x00",
+    ),
+    (0, b"HTTP/1.1 302 Found\r\nLocation: http://else\x1b[2J\r\nContent-Length: 0\r\n\r\n"),
+    (0, b"HTTP/1.1 401 No\r\nSet-Cookie: a=b; Max-Age=0\r\n\r\n{\"code\":1,\"message\":\"who?\"}"),
+    (0, b"HTTP/1.0 200 OK\r\n\r\n4hello"),
+    (0, b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\n4hel"),
+    (0, b"HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\n"),
+    (0, b"SSH-2.0-OpenSSH\r\n"),
+    (
+        2,
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \
+        ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n\r\n\x81\x380{\"sid\":\"a\",\"pingInterval\":1000,\"pingTimeout\":50}       \
+        \x81\x024a\x82\x01b\x89\x00\x88\x02\x03\xe8",
+    ),
+    (2, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: wrong\r\n\r\n\x81\x016"),
+];
+
+fn client_wires() -> Vec<Vec<u8>> {
+    let mut all: Vec<Vec<u8>> = CLIENT_WIRES.iter().map(|script| script.to_vec()).collect();
+    for (stream, bytes) in ANSWERS {
+        let mut script = vec![if *stream == 0 { 0 } else { 1 }, 0, 2, 0];
+        for part in bytes.chunks(255) {
+            script.extend([18, *stream, part.len() as u8]);
+            script.extend_from_slice(part);
+        }
+        // In pieces of a few bytes, then on with it.
+        script.extend([21, 23, 24, *stream, 28, 1, 7, 0]);
+        all.push(script);
+    }
+    all
+}
 
 const REQUESTS: &[&str] = &[
     "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\n\r\n",

@@ -27,6 +27,10 @@ pub struct Handshake {
     pub max_payload: Option<usize>,
 }
 
+/// How long the JSON text may be. A tree of JSON values is a hundred times as large as its text where the text is made for
+/// it, and servers send a few hundred bytes.
+const MAX_JSON: usize = 16 * 1024;
+
 /// Times longer than this are refused in a handshake: more than three years is a mistake or an attack.
 const MAX_MILLIS: u64 = 100_000_000_000;
 
@@ -63,6 +67,9 @@ impl Handshake {
     /// `pingTimeout`.
     pub fn decode(json: &str) -> Result<Self, PacketError> {
         let invalid = PacketError::InvalidHandshake;
+        if json.len() > MAX_JSON {
+            return Err(invalid);
+        }
         let Ok(Value::Object(fields)) = serde_json::from_str(json) else {
             return Err(invalid);
         };
@@ -80,10 +87,15 @@ impl Handshake {
             Some(_) => return Err(invalid),
         };
         let max_payload = match fields.get("maxPayload") {
-            None => None,
+            // JavaScript has no other way to write the `Infinity` of a server without a limit.
+            None | Some(Value::Null) => None,
             Some(number) => {
-                let bytes = number.as_u64().ok_or(invalid)?;
-                Some(usize::try_from(bytes).unwrap_or(usize::MAX))
+                // A float too, which JavaScript writes where a number is very large; the conversion stops at the largest.
+                let float = || number.as_f64().filter(|bytes| *bytes >= 0.0);
+                let bytes = number
+                    .as_u64()
+                    .map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+                Some(bytes.or_else(|| Some(float()? as usize)).ok_or(invalid)?)
             }
         };
         Ok(Self {
@@ -173,7 +185,7 @@ mod tests {
             (r#""pingInterval":1"#, r#""pingInterval":-1"#),
             (r#""pingInterval":1"#, r#""pingInterval":1e300"#),
             (r#""pingTimeout":1"#, r#""pingTimeout":"1""#),
-            (r#""maxPayload":5"#, r#""maxPayload":null"#),
+            (r#""maxPayload":5"#, r#""maxPayload":"5""#),
         ] {
             let json = good.replacen(from, to, 1);
             assert_eq!(Handshake::decode(&json), Err(PacketError::InvalidHandshake), "{json}");

@@ -14,6 +14,8 @@ const KEPT_PLACES: usize = 32;
 pub(super) struct Outbox {
     messages: VecDeque<Data>,
     cost: usize,
+    /// What messages cost that were handed over and have not left: they may come back, so their room is kept.
+    waiting: usize,
     /// Messages handed to a transport, and those of them that have certainly arrived.
     handed: u64,
     confirmed: u64,
@@ -31,7 +33,7 @@ impl Outbox {
         if cost > max {
             return Err(SendError::TooLarge(data));
         }
-        if self.cost + cost > max {
+        if self.cost + self.waiting + cost > max {
             self.refused = Some(self.refused.map_or(cost, |least| least.min(cost)));
             return Err(SendError::Full(data));
         }
@@ -62,6 +64,32 @@ impl Outbox {
         Some(data)
     }
 
+    /// Keeps the room of messages that were handed over last, and have not left.
+    pub(super) fn keep_room<'a>(&mut self, messages: impl Iterator<Item = &'a Data>) {
+        self.waiting = messages.map(cost).sum();
+    }
+
+    /// They have left.
+    pub(super) fn give_up_room(&mut self) {
+        self.waiting = 0;
+    }
+
+    /// Puts messages back, in front of all others: those that were handed over last, and have not left.
+    pub(super) fn take_back(&mut self, messages: impl DoubleEndedIterator<Item = Data>) {
+        self.waiting = 0;
+        for data in messages.rev() {
+            self.handed -= 1;
+            self.cost += cost(&data);
+            self.messages.push_front(data);
+        }
+    }
+
+    /// Queues what another queue of this size has held, whether or not there is room: it was taken once.
+    pub(super) fn take_over(&mut self, data: Data) {
+        self.cost += cost(&data);
+        self.messages.push_back(data);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
@@ -73,7 +101,8 @@ impl Outbox {
     /// Whether a refused send may be tried again: half of the queue is free, and what was refused fits. (Not "any room":
     /// a sender would be woken for each message, to fill the one place it left.)
     pub(super) fn has_room_again(&self, max: usize) -> bool {
-        let fits = |least| self.cost <= max / 2 && self.cost + least <= max;
+        let taken = self.cost + self.waiting;
+        let fits = |least| taken <= max / 2 && taken + least <= max;
         self.refused.is_some_and(fits)
     }
 
@@ -106,7 +135,7 @@ impl Outbox {
 
     pub(super) fn assert_invariants(&self, max: usize) {
         assert!(self.confirmed <= self.handed);
-        assert!(self.cost <= max, "the queue has outgrown its limit");
+        assert!(self.cost + self.waiting <= max, "the queue has outgrown its limit");
         if self.messages.len() <= KEPT_PLACES {
             assert_eq!(self.cost, self.messages.iter().map(cost).sum::<usize>());
         }

@@ -37,6 +37,10 @@ const READ_BUFFER: usize = 1024;
 /// Messages up to this size are copied out of the read buffer: a few bytes must not keep a whole buffer alive.
 const COPIED: usize = 1024;
 
+/// A longer message is refused whatever the limit says: memory for a whole frame is asked for when its header comes, and a
+/// peer must not be able to ask for more than there is.
+const MOST: usize = 1 << 30;
+
 /// The longest header: two bytes, a length of eight, a mask of four.
 const MAX_HEADER: usize = 14;
 
@@ -156,7 +160,7 @@ impl WebSocket {
     /// The server's end, which takes messages of at most `max_message` bytes.
     pub fn new(max_message: usize) -> Self {
         Self {
-            max_message,
+            max_message: max_message.min(MOST),
             context: None,
             header: SmallVec::new(),
             missing: 0,

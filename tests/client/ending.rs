@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use sansocket::engineio::{self, CloseReason, Transport};
-use sansocket::tokio::engineio::{Client, ClientEvent, SendError};
+use sansocket::tokio::engineio::{Backoff, Client, ClientEvent, SendError};
 
 use crate::client::{
     ENOUGH, Host, WAYS, client, echo, event, quickly, run, run_on_both, server, until, upgraded, within,
@@ -411,4 +411,61 @@ fn close_does_not_wait_for_a_server_that_does_nothing() {
         let closed = client.closed().unwrap();
         assert_eq!((closed.unsent, closed.in_doubt), (1, 1));
     });
+}
+
+/// What the server says before it comes to our goodbye is heard, as long as it goes on.
+#[test]
+fn a_close_goes_on_while_the_server_talks() {
+    run(async {
+        let front = front::on_websocket(|mut websocket| {
+            for number in 0..30 {
+                std::thread::sleep(Duration::from_millis(20));
+                let _ = websocket.send(tungstenite::Message::text(format!("4{number}")));
+            }
+            while websocket.read().is_ok() {}
+        });
+        let mut client = client(&front.url())
+            .transports(&[Transport::WebSocket])
+            .close_timeout(Duration::from_millis(250))
+            .connect()
+            .await
+            .unwrap();
+        client.begin_close();
+        for number in 0..30 {
+            let message = within("a message", client.recv()).await;
+            assert_eq!(message, Some(number.to_string().into()));
+        }
+        assert_eq!(within("the end", client.recv()).await, None);
+        assert_eq!(client.wait().await.reason, CloseReason::ClientDisconnect);
+    });
+}
+
+/// The open packet and the end may come at once; whoever waits for the first session is told, although the next one
+/// is on its way.
+#[test]
+fn a_session_that_is_over_at_once() {
+    run_on_both(|| async {
+        let front = Front::start(|request| {
+            let key = request.header("sec-websocket-key").unwrap_or_default();
+            Answer::Raw(open_and_close(key))
+        });
+        let client = client(&front.url())
+            .transports(&[Transport::WebSocket])
+            .reconnect(Backoff::default().delay(ENOUGH).max_delay(ENOUGH));
+        let mut client = within("a session", client.connect()).await.unwrap();
+        assert!(matches!(event(&mut client).await, ClientEvent::Opened { .. }));
+        client.abort();
+    });
+}
+
+/// A WebSocket that is granted, opened and closed in one breath.
+fn open_and_close(key: &str) -> Vec<u8> {
+    let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
+    let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket";
+    let mut bytes = format!("{head}\r\nSec-WebSocket-Accept: {accept}\r\n\r\n").into_bytes();
+    let packet = open_packet(&[]);
+    bytes.extend([0x81, u8::try_from(packet.len()).expect("a short packet")]);
+    bytes.extend(packet.into_bytes());
+    bytes.extend([0x88, 0]);
+    bytes
 }

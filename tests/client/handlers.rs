@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use sansocket::engineio::{CloseReason, Data};
+use sansocket::engineio::{CloseReason, Data, Transport};
 use sansocket::tokio::engineio::ClientSender;
 use sansocket::{Error, engineio::Closed};
 
@@ -214,5 +214,40 @@ fn handlers_are_told_of_each_session_and_no_other() {
         // The handlers are dropped behind the last event, and the channel with them.
         let rest: Vec<_> = std::iter::from_fn(|| notes.recv_timeout(ENOUGH).ok()).collect();
         assert!(rest.is_empty(), "{rest:?}");
+    });
+}
+
+/// Whoever waits for the end may leave then: everything has been handled.
+#[test]
+fn the_end_is_told_when_handlers_have_been_told() {
+    run_on_both(|| async {
+        let front = front::on_websocket(|mut websocket| {
+            for text in ["4a", "4b", "4c"] {
+                let _ = websocket.send(tungstenite::Message::text(text));
+            }
+        });
+        let (note, notes) = mpsc::channel();
+        let note_end = note.clone();
+        let sender = client(&front.url())
+            .transports(&[Transport::WebSocket])
+            .on_message(move |_, message: Data| {
+                let note = note.clone();
+                async move {
+                    // The session is over long before this is.
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    note.send(message.as_text().unwrap_or_default().to_owned()).unwrap();
+                }
+            })
+            .on_disconnect(move |_, closed: Closed| {
+                let note = note_end.clone();
+                async move { note.send(closed.reason.to_string()) }
+            })
+            .connect()
+            .await
+            .unwrap();
+        let closed = within("the end", sender.wait()).await;
+        let mut seen: Vec<String> = notes.try_iter().collect();
+        assert_eq!(seen.pop(), Some(closed.reason.to_string()));
+        assert_eq!(seen, ["a", "b", "c"]);
     });
 }

@@ -138,3 +138,25 @@ fn what_was_queued_at_the_end() {
         assert!(client.sender().take_unsent().is_empty());
     });
 }
+
+/// Nobody asks for events, and nothing is lost silently all the same.
+#[test]
+fn close_tells_of_what_was_too_large() {
+    run(async {
+        let front = Front::start(|request| match request.kind() {
+            Kind::Handshake => Answer::ok(open_packet(&["websocket"]).replace("1000000", "1000")),
+            Kind::Post => Answer::ok("ok"),
+            _ => Answer::Silence,
+        });
+        // A WebSocket would take it; over polling, with a third more, it is too large.
+        let large = Data::from(vec![7; 900]);
+        let mut client = client(&front.url()).connect().await.unwrap();
+        client.send(large.clone()).await.unwrap();
+        match within("the end", client.close()).await {
+            Err(Error::Unsent(closed)) => assert_eq!(closed.unsent, 1),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(client.take_unsent(), [large]);
+        assert!(client.take_unsent().is_empty());
+    });
+}

@@ -26,6 +26,8 @@ pub struct Visitor {
     script: ClientScript,
     rng: Rng,
     heard: u64,
+    /// How many messages closing has called unsent.
+    told_unsent: Option<usize>,
 }
 
 enum Turn {
@@ -55,6 +57,7 @@ impl Visitor {
             script,
             rng,
             heard: 0,
+            told_unsent: None,
         }
     }
 
@@ -98,6 +101,12 @@ impl Visitor {
                 .violation(format!("client {}: sends after its end", self.number));
         }
         let unsent = sender.take_unsent();
+        if let Some(told) = self.told_unsent.filter(|told| *told != unsent.len()) {
+            let (number, count) = (self.number, unsent.len());
+            self.oracle.violation(format!(
+                "client {number}: closing says that {told} are unsent, and {count} are"
+            ));
+        }
         self.oracle.client_over(self.number, closed, &unsent);
     }
 
@@ -201,12 +210,10 @@ impl Visitor {
         match leaving {
             Leaving::Close => {
                 let result = client.close().await;
-                let unsent = client.closed().map_or(0, |closed| closed.unsent);
-                if result.is_ok() != (unsent == 0) {
-                    let number = self.number;
-                    self.oracle
-                        .violation(format!("client {number}: {unsent} unsent, and close says {result:?}"));
-                }
+                self.told_unsent = Some(match result {
+                    Err(Error::Unsent(closed)) => closed.unsent,
+                    _ => 0,
+                });
             }
             Leaving::BeginClose => client.begin_close(),
             Leaving::Abort => client.abort(),

@@ -195,7 +195,8 @@ impl<R: Runtime> ClientBuilder<R, ClientHandlers> {
         let mut client = Client::<R>::new(shared);
         super::opened(&mut client).await?;
         let sender = client.sender();
-        runtime.spawn(handlers.run(client));
+        let handling = sender.shared.begin_handling();
+        runtime.spawn(handlers.run(client, handling));
         Ok(sender)
     }
 }
@@ -208,7 +209,7 @@ impl<R: Runtime, H> ClientBuilder<R, H> {
             options.set_path(path)?;
         }
         for (name, value) in &self.query {
-            options.add_query(name, value);
+            options.add_query(name, value)?;
         }
         for (name, value) in &self.headers {
             options.add_header(name, value)?;

@@ -7,6 +7,7 @@ use super::{Client, ClientEvent, ClientSender};
 use crate::engineio::{Closed, Data};
 use crate::error::Result;
 use crate::runtime::app::{BoxFuture, contained};
+use crate::runtime::client::Handling;
 use crate::runtime::log::log;
 
 type Connect = Box<dyn Fn(ClientSender) -> BoxFuture<Result<()>> + Send + Sync>;
@@ -29,8 +30,9 @@ impl fmt::Debug for ClientHandlers {
 
 impl ClientHandlers {
     /// Calls the handlers, one at a time, until the last session is over.
-    pub(super) async fn run<R>(self, mut client: Client<R>) {
+    pub(super) async fn run<R>(self, mut client: Client<R>, handling: Handling) {
         let sender = client.sender();
+        let _handling = handling;
         while let Some(event) = client.event().await {
             let this = sender.clone();
             // Asked inside of it, so that a panic in a handler is contained wherever it happens.
@@ -54,6 +56,7 @@ impl ClientHandlers {
                             "a message of {} bytes is larger than the server takes",
                             data.len()
                         );
+                        this.shared.lock().give_back(data);
                         Ok(())
                     }
                     _ => Ok(()),

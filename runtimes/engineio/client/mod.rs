@@ -30,8 +30,6 @@ pub use events::ClientHandlers;
 #[must_use = "a client that is dropped closes its session"]
 pub struct Client<R> {
     sender: ClientSender,
-    /// Messages that turned out to be too large, while nobody asked for events.
-    returned: Vec<Data>,
     runtime: PhantomData<fn() -> R>,
 }
 
@@ -88,7 +86,6 @@ impl<R> Client<R> {
     fn new(shared: Arc<Shared>) -> Self {
         Self {
             sender: ClientSender { shared },
-            returned: Vec::new(),
             runtime: PhantomData,
         }
     }
@@ -108,7 +105,7 @@ impl<R> Client<R> {
         loop {
             match ready!(self.poll_event(cx)) {
                 Some(ClientEvent::Message(data)) => return Poll::Ready(Some(data)),
-                Some(ClientEvent::TooLarge(data)) => self.returned.push(data),
+                Some(ClientEvent::TooLarge(data)) => self.sender.shared.lock().give_back(data),
                 Some(_) => {}
                 None => return Poll::Ready(None),
             }
@@ -144,22 +141,15 @@ impl<R> Client<R> {
         let now = self.sender.shared.now();
         self.sender.shared.with(|state| {
             state.leave();
-            state.connection().machine().discard_input();
+            state.discard_input();
             state.connection().machine().close(now);
         });
         let closed = self.sender.wait().await;
-        match closed.unsent {
+        let too_large = self.sender.shared.lock().count_too_large();
+        match closed.unsent + too_large {
             0 => Ok(()),
-            _ => Err(Error::Unsent(closed)),
+            unsent => Err(Error::Unsent(Closed { unsent, ..closed })),
         }
-    }
-
-    /// Messages that will not be sent: what was queued when the last session ended, and what turned out to be too large for
-    /// the server while nobody asked for [events](Self::event). Gives each of them once.
-    pub fn take_unsent(&mut self) -> Vec<Data> {
-        let mut unsent = core::mem::take(&mut self.returned);
-        unsent.append(&mut self.sender.take_unsent());
-        unsent
     }
 }
 
@@ -168,7 +158,7 @@ impl<R> Drop for Client<R> {
         let now = self.sender.shared.now();
         self.sender.shared.with(|state| {
             state.leave();
-            state.connection().machine().discard_input();
+            state.discard_input();
             state.connection().machine().close(now);
         });
     }
@@ -237,12 +227,13 @@ impl ClientSender {
     }
 
     /// Waits until the last session is over, and says how it was. With reconnection, that is when there will be no further
-    /// one.
+    /// one. Where there are handlers, they have been called for everything that came before; so a handler must not wait
+    /// for this.
     pub async fn wait(&self) -> Closed {
         let mut waiting = Waiting::new(&self.shared, State::watchers);
         poll_fn(|cx| {
             let mut state = self.shared.lock();
-            match state.over() {
+            match state.handled() {
                 Some(closed) => Poll::Ready(closed),
                 None => {
                     waiting.wait(&mut state, cx);
@@ -281,10 +272,11 @@ impl ClientSender {
             .and_then(|handshake| handshake.max_payload)
     }
 
-    /// Once the last session is over: the messages that were never handed to a transport, in order. Gives each of them once.
+    /// Messages that will not be sent: what turned out to be too large for the server while nobody asked for
+    /// [events](Client::event), and, once the last session is over, what was never handed to a transport. Gives each of
+    /// them once.
     pub fn take_unsent(&self) -> Vec<Data> {
-        self.shared
-            .with(|state| state.connection().machine().take_unsent().collect())
+        self.shared.with(State::take_unsent)
     }
 }
 

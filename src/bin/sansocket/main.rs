@@ -4,6 +4,7 @@ mod arguments;
 mod connect;
 mod serve;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -50,9 +51,9 @@ fn usage(error: &clap::Error) -> ExitCode {
     let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
     let line = lines.collect::<Vec<_>>().join(" ");
     match line.strip_prefix("error:") {
-        Some(line) => eprintln!("sansocket: {} (see --help)", line.trim()),
+        Some(line) => complain(&format!("{} (see --help)", line.trim())),
         // No subcommand at all: clap has written the help.
-        None => eprintln!("sansocket: say what to do, for instance `sansocket serve` (see --help)"),
+        None => complain("say what to do, for instance `sansocket serve` (see --help)"),
     }
     ExitCode::from(2)
 }
@@ -68,4 +69,9 @@ fn start_log() {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
+}
+
+/// Says on stderr why the program ends. Whoever has closed it does not want to know.
+fn complain(why: &str) {
+    let _unseen = writeln!(std::io::stderr(), "sansocket: {why}");
 }

@@ -130,8 +130,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
                 _ => (true, 1),
             };
             match named {
-                true => eprintln!("sansocket: {}: {error}", arguments.addr),
-                false => eprintln!("sansocket: {error}"),
+                true => crate::complain(&format!("{}: {error}", arguments.addr)),
+                false => crate::complain(&error.to_string()),
             }
             ExitCode::from(status)
         }

@@ -26,7 +26,7 @@ use crate::time::Instant;
 pub use config::Config;
 use config::SHORTEST;
 pub use exchange::{Event, Input, Request, Transmit};
-use polling::Post;
+use polling::{Ending, Post};
 
 /// What is known of the client's WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,8 +124,8 @@ pub struct Client {
     last_req: u64,
     get: Option<ReqId>,
     post: Option<Post>,
-    /// A POST was refused, so the session is over; why may be in the answer to the GET, which has until then.
-    refused: Option<Instant>,
+    /// The session is over but for one answer that is under way.
+    ending: Option<Ending>,
     /// The first GET, and what it asked for, has not been asked for.
     wants_handshake: bool,
     /// `2probe` waits to be sent.
@@ -165,7 +165,7 @@ impl Client {
             last_req: 0,
             get: None,
             post: None,
-            refused: None,
+            ending: None,
             wants_handshake: false,
             wants_probe: false,
             close_handed: false,
@@ -254,6 +254,19 @@ impl Client {
         core::iter::from_fn(move || if closed { self.outbox.take() } else { None })
     }
 
+    /// Queues what an earlier session has left unsent. A queue of the same size has held it, so there is room for it: give
+    /// it back before anything else is sent, and to a client with the same configuration.
+    pub fn requeue(&mut self, unsent: impl IntoIterator<Item = Data>) {
+        if self.phase != Phase::Closed {
+            unsent.into_iter().for_each(|data| self.outbox.take_over(data));
+        }
+    }
+
+    /// What turned out to be too large for the server, in place of [`Event::TooLarge`].
+    pub fn take_too_large(&mut self) -> impl Iterator<Item = Data> + '_ {
+        self.too_large.drain(..)
+    }
+
     // ---- what happened ----
 
     /// Something happened on the wire.
@@ -314,15 +327,20 @@ impl Client {
                     self.end(now, CloseReason::PingTimeout);
                 } else {
                     let post = self.post.as_ref().map(|post| post.deadline);
-                    let late = post.into_iter().chain(self.refused).any(|deadline| deadline <= now);
-                    if late {
+                    let ending = self.ending.map(|ending| ending.deadline);
+                    if post.into_iter().chain(ending).any(|deadline| deadline <= now) {
                         self.end(now, CloseReason::TransportError);
                     }
                 }
             }
             Phase::Closing => {
                 self.give_up_probe(now);
-                if self.phase_deadline <= now {
+                let ending = self.ending.map(|ending| ending.deadline);
+                if ending
+                    .into_iter()
+                    .chain([self.phase_deadline])
+                    .any(|deadline| deadline <= now)
+                {
                     self.end(now, CloseReason::ClientDisconnect);
                 }
             }
@@ -422,6 +440,7 @@ impl Client {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let probe = self.is_probing().then_some(self.probe_deadline);
+        let ending = self.ending.map(|ending| ending.deadline);
         match self.phase {
             Phase::Accepting => Some(self.phase_deadline),
             Phase::Open => {
@@ -431,9 +450,9 @@ impl Client {
                 };
                 let watchdog = (!self.is_suspended()).then_some(self.watchdog);
                 let post = self.post.as_ref().map(|post| post.deadline);
-                [probe, stall, watchdog, post, self.refused].into_iter().flatten().min()
+                [probe, stall, watchdog, post, ending].into_iter().flatten().min()
             }
-            Phase::Closing => probe.into_iter().chain([self.phase_deadline]).min(),
+            Phase::Closing => [probe, ending, Some(self.phase_deadline)].into_iter().flatten().min(),
             Phase::Closed => (!self.is_finished()).then_some(self.phase_deadline),
         }
     }
@@ -593,7 +612,9 @@ impl Client {
     /// While we take no input, or nothing is there that could bring a ping, one that does not come proves nothing. Both have
     /// deadlines of their own.
     fn is_suspended(&self) -> bool {
-        matches!(self.stall, Stall::Until { .. }) || (self.path == Path::Probed && self.get.is_none())
+        matches!(self.stall, Stall::Until { .. })
+            || (self.path == Path::Probed && self.get.is_none())
+            || self.ending.is_some()
     }
 
     /// Somebody says what time it is: begin, begin anew or end the watch over a slow application.
@@ -648,10 +669,11 @@ impl Client {
             return;
         };
         // Both ends may say goodbye at the same time; the application knows that it did.
-        let reason = if self.close_handed {
-            CloseReason::ClientDisconnect
-        } else {
-            reason
+        let reason = match self.ending {
+            _ if self.close_handed => CloseReason::ClientDisconnect,
+            // Whatever has become of the last answer: the server has said goodbye.
+            Some(ending) if ending.goodbye && reason != CloseReason::ClientDisconnect => CloseReason::ServerDisconnect,
+            _ => reason,
         };
         self.phase = phase;
         self.phase_deadline = now + self.config.close_timeout.max(SHORTEST);
@@ -660,8 +682,8 @@ impl Client {
             self.path = path;
         }
         self.get = None;
-        self.post = None;
-        self.refused = None;
+        self.lose_post();
+        self.ending = None;
         self.pong = None;
         self.wants_handshake = false;
         self.wants_probe = false;

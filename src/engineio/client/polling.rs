@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::super::packet::{PacketType, encoded_message_len};
 use super::super::payload::{Encoder, Packets};
 use super::super::state::{Path, Phase};
-use super::super::{CloseReason, Packet, ReqId, Str, Violation};
+use super::super::{CloseReason, Data, Packet, ReqId, Str, Violation};
 use super::config::SHORTEST;
 use super::{Client, Link, Request, ping_text, take_open};
 use crate::time::Instant;
@@ -17,6 +17,20 @@ use crate::time::Instant;
 pub(super) struct Post {
     req: ReqId,
     pub(super) deadline: Instant,
+    /// The messages in it, unless some of it has left.
+    messages: Vec<Data>,
+    /// Nothing of it has left, for certain.
+    waits: bool,
+}
+
+/// The session is over but for one answer that is under way, and no request is made any more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ending {
+    /// The end of patience with it.
+    pub(super) deadline: Instant,
+    /// The server's close packet came, and a POST was not answered yet: the answer says that its messages have arrived.
+    /// Otherwise a POST was refused: the close packet that says why may come with the answer to the GET.
+    pub(super) goodbye: bool,
 }
 
 /// What is in a body: it is taken whole or refused whole, and nothing has happened yet where something is wrong in it.
@@ -56,10 +70,13 @@ impl Client {
         if self.post.as_ref().is_some_and(|post| post.req == req) {
             // What the body says does not matter: `ok` here, `OK` there. The server has taken what it was sent.
             self.post = None;
+            self.outbox.give_up_room();
             self.outbox.confirm_all();
             self.note_closing(now);
             if self.close_handed {
                 self.end(now, CloseReason::ClientDisconnect);
+            } else if self.ending.is_some() {
+                self.end(now, CloseReason::ServerDisconnect);
             }
             return Ok(());
         }
@@ -73,7 +90,7 @@ impl Client {
             Ok(packets) => self.take_body(now, packets),
             Err(error) => Err(error.into()),
         };
-        if self.refused.is_some() && result.is_ok() {
+        if self.ending.is_some_and(|ending| !ending.goodbye) && result.is_ok() {
             // It brought no close packet: nobody knows why.
             self.end(now, CloseReason::TransportError);
         }
@@ -109,14 +126,23 @@ impl Client {
             self.inbox.push_body(packets);
         }
         if content.close {
-            self.end(now, CloseReason::ServerDisconnect);
+            if self.post.is_some() {
+                self.await_last_answer(now, true);
+            } else {
+                self.end(now, CloseReason::ServerDisconnect);
+            }
         }
+    }
+
+    fn await_last_answer(&mut self, now: Instant, goodbye: bool) {
+        let deadline = now + self.config.close_timeout.max(SHORTEST);
+        self.ending = Some(Ending { deadline, goodbye });
     }
 
     pub(super) fn handle_lost(&mut self, now: Instant, req: ReqId, reason: CloseReason) -> Result<(), Violation> {
         let is_post = self.post.as_ref().is_some_and(|post| post.req == req);
         if is_post {
-            self.post = None;
+            self.lose_post();
         } else if self.get == Some(req) {
             self.get = None;
         } else {
@@ -129,22 +155,48 @@ impl Client {
             _ if self.close_handed => {}
             // The server knows the session no more. If it has ended it in order, the close packet is on its way.
             _ if is_post && reason == CloseReason::Refused && self.get.is_some() => {
-                self.refused = Some(now + self.config.close_timeout.max(SHORTEST));
+                self.await_last_answer(now, false);
             }
             _ => self.end(now, CloseReason::TransportError),
         }
         Ok(())
     }
 
+    /// The POST is over without an answer. Where nothing of it has left, nothing in it was sent.
+    pub(super) fn lose_post(&mut self) {
+        if let Some(post) = self.post.take().filter(|post| post.waits) {
+            self.outbox.take_back(post.messages.into_iter());
+        }
+    }
+
+    /// A request waits for a stream: nothing of it has left. Until [`handle_leaving`](Self::handle_leaving) says
+    /// otherwise, its messages count as unsent. For a driver that says nothing, a request leaves at once.
+    pub fn handle_waiting(&mut self, req: ReqId) {
+        if let Some(post) = self.post.as_mut().filter(|post| post.req == req) {
+            post.waits = true;
+            self.outbox.keep_room(post.messages.iter());
+        }
+        self.assert_invariants();
+    }
+
+    /// A request is given to its stream: from now on, nobody can tell how much of it has arrived.
+    pub fn handle_leaving(&mut self, req: ReqId) {
+        if let Some(post) = self.post.as_mut().filter(|post| post.req == req) {
+            post.waits = false;
+            post.messages = Vec::new();
+            self.outbox.give_up_room();
+        }
+        self.note_room();
+        self.assert_invariants();
+    }
+
     pub(super) fn next_request(&mut self, now: Instant) -> Option<Request> {
-        if self.link == Link::Wanted {
+        if self.link == Link::Wanted && self.ending.is_none() {
             return Some(self.begin_websocket(now));
         }
         let polls = match self.phase {
             Phase::Accepting => return self.wants_handshake.then(|| self.begin_handshake()),
-            Phase::Open | Phase::Closing => {
-                matches!(self.path, Path::Polling | Path::Probing) && self.refused.is_none()
-            }
+            Phase::Open | Phase::Closing => matches!(self.path, Path::Polling | Path::Probing) && self.ending.is_none(),
             Phase::Closed => false,
         };
         if !polls {
@@ -158,10 +210,15 @@ impl Client {
             return Some(Request::Get(req));
         }
         if self.post.is_none() && !self.close_handed {
-            let body = self.next_body()?;
+            let (body, messages) = self.next_body()?;
             let req = self.name_request();
             let deadline = now + self.config.request_timeout.max(SHORTEST);
-            self.post = Some(Post { req, deadline });
+            self.post = Some(Post {
+                req,
+                deadline,
+                messages,
+                waits: false,
+            });
             self.note_closing(now);
             return Some(Request::Post(req, body));
         }
@@ -180,12 +237,12 @@ impl Client {
         ReqId(self.last_req)
     }
 
-    /// What a POST should carry, if there is anything.
-    fn next_body(&mut self) -> Option<Bytes> {
+    /// What a POST should carry, if there is anything, and the messages in it.
+    fn next_body(&mut self) -> Option<(Bytes, Vec<Data>)> {
         self.set_aside_too_large();
         let max = self.max_payload();
         let max_packets = self.config.max_packets_per_request.max(1);
-        let mut body = Vec::new();
+        let (mut body, mut messages) = (Vec::new(), Vec::new());
         let mut encoder = Encoder::new(&mut body);
         if let Some(text) = self.pong.take() {
             encoder.push(&Packet::Pong(text));
@@ -202,12 +259,13 @@ impl Client {
             }
             let Some(data) = self.outbox.hand_over() else { break };
             encoder.push_message(&data);
+            messages.push(data);
         }
         let room = encoder.count() < max_packets && (encoder.count() == 0 || encoder.len() + 2 <= max);
         if self.phase == Phase::Closing && self.outbox.is_empty() && room {
             encoder.push(&Packet::Close);
             self.close_handed = true;
         }
-        (encoder.count() > 0).then(|| body.into())
+        (encoder.count() > 0).then(|| (body.into(), messages))
     }
 }

@@ -202,7 +202,7 @@ impl Client {
                 return Some(Transmit::Packet(Packet::Ping(Str::from_static(PROBE))));
             }
             // Whatever the last poll brings comes before what the WebSocket brings.
-            Path::Probed if self.get.is_none() && self.post.is_none() && self.refused.is_none() => {
+            Path::Probed if self.get.is_none() && self.post.is_none() && self.ending.is_none() => {
                 self.advance_path(PathCause::Upgrade);
                 self.rearm(now);
                 self.upgraded = self.phase == Phase::Open;

@@ -172,9 +172,7 @@ impl Scene {
     /// Lets time pass as a good driver does: every deadline is met.
     fn wait(&mut self, time: u64) {
         let end = self.now + millis(time);
-        while let Some(deadline) = self.session.poll_timeout()
-            && deadline <= end
-        {
+        while let Some(deadline) = self.session.poll_timeout().filter(|deadline| *deadline <= end) {
             self.now = self.now.max(deadline);
             self.session.handle_timeout(self.now);
             assert!(self.session.poll_timeout().is_none_or(|next| next > self.now));

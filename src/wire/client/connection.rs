@@ -1,5 +1,6 @@
 //! All that a client has between its machine and its byte streams.
 
+use core::fmt;
 use std::boxed::Box;
 use std::io;
 use std::string::String;
@@ -44,7 +45,6 @@ impl StreamId {
 ///
 /// The application's commands are those of the [`machine`](Self::machine); its events come out of
 /// [`poll_event`](Self::poll_event).
-#[derive(Debug)]
 pub struct Connection {
     options: Arc<Options>,
     machine: Client,
@@ -56,6 +56,18 @@ pub struct Connection {
     error: Option<ConnectError>,
     upgrade_error: Option<ConnectError>,
     opened: bool,
+    /// What the WebSocket was last given to write is not known to be written.
+    unwritten: bool,
+}
+
+/// Requests that wait to be written hold passwords and cookies, which belong into no log.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("options", &self.options)
+            .field("machine", &self.machine)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Connection {
@@ -73,6 +85,7 @@ impl Connection {
             error: None,
             upgrade_error: None,
             opened: false,
+            unwritten: false,
         }
     }
 
@@ -136,7 +149,8 @@ impl Connection {
         }
     }
 
-    /// Whether this stream has a use. Drop it where it has none, once what it was given to write is written.
+    /// Whether this stream has a use. Drop it where it has none, once what it was given to write is written; and drop all
+    /// of them once [it is finished](Self::is_finished).
     pub fn wants_stream(&self, id: StreamId) -> bool {
         match id {
             StreamId::Poll => self.poll.wants_stream(),
@@ -150,7 +164,11 @@ impl Connection {
         match id {
             StreamId::Poll | StreamId::Push => true,
             // Answers to pings that the server does not read are not heaped up.
-            StreamId::WebSocket => self.machine.wants_input() && self.websocket.waiting() < TURN,
+            StreamId::WebSocket => {
+                // No message comes on a WebSocket that is being tried, and it must not fail for a slow application.
+                let takes = self.machine.transport() == Transport::Polling || self.machine.wants_input();
+                takes && self.websocket.waiting() < TURN
+            }
         }
     }
 
@@ -207,6 +225,8 @@ impl Connection {
 
     /// Bytes came on a stream.
     pub fn handle_input(&mut self, now: Instant, id: StreamId, mut bytes: &[u8]) {
+        // A server that still talks has not got to our goodbye yet.
+        self.machine.handle_progress(now);
         match id {
             StreamId::Poll => {
                 let done = self.poll.handle_input(now, bytes);
@@ -259,16 +279,24 @@ impl Connection {
     pub fn poll_transmit(&mut self, now: Instant, id: StreamId, out: &mut Vec<u8>) {
         self.pump(now);
         match id {
-            StreamId::Poll => self.poll.poll_transmit(out),
-            StreamId::Push => self.push.poll_transmit(out),
+            StreamId::Poll => {
+                let _req = self.poll.poll_transmit(out);
+            }
+            StreamId::Push => {
+                if let Some(req) = self.push.poll_transmit(out) {
+                    self.machine.handle_leaving(req);
+                }
+            }
             StreamId::WebSocket => {
+                self.unwritten = false;
                 while self.websocket.is_open() && self.websocket.output().len() < TURN {
                     let Some(transmit) = self.machine.poll_transmit(now) else {
                         break;
                     };
                     self.websocket.transmit(now, transmit);
                 }
-                out.append(self.websocket.output());
+                self.websocket.poll_transmit(out);
+                self.unwritten = !out.is_empty();
                 // The upgrade packet may have made room for requests, and a full queue.
                 self.pump(now);
             }
@@ -290,15 +318,22 @@ impl Connection {
             return None;
         }
         let machine = self.machine.poll_timeout();
-        machine.into_iter().chain(self.websocket.poll_timeout()).min()
+        let websocket = self.websocket.poll_timeout().filter(|_| !self.says_goodbye());
+        machine.into_iter().chain(websocket).min()
     }
 
     /// Does what is due at this time.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.websocket.handle_timeout(now) {
+        let closing = self.says_goodbye();
+        if !closing && self.websocket.handle_timeout(now) {
             self.tell(now, Input::WsClosed);
         }
         self.machine.handle_timeout(now);
+        if closing && self.unwritten && self.machine.closed().is_some() {
+            self.note(ConnectError::Timeout(
+                "the server did not take all that was sent in time",
+            ));
+        }
         self.pump(now);
     }
 
@@ -312,7 +347,8 @@ impl Connection {
 
     /// Makes the requests that the machine wants.
     fn pump(&mut self, now: Instant) {
-        if self.machine.phase() == Phase::Closed {
+        // No request follows once the session is over, or on its WebSocket.
+        if self.machine.phase() == Phase::Closed || self.machine.transport() == Transport::WebSocket {
             self.poll.cancel();
             self.push.cancel();
         }
@@ -332,9 +368,13 @@ impl Connection {
                 }
                 Request::Post(req, body) => {
                     let bytes = self.request("POST", Some(&body));
+                    self.machine.handle_waiting(req);
                     self.push.begin(now, req, bytes);
                 }
-                Request::WebSocket => self.websocket.begin(),
+                Request::WebSocket => {
+                    self.upgrade_error = None;
+                    self.websocket.begin();
+                }
             }
         }
     }
@@ -437,6 +477,11 @@ impl Connection {
         }
     }
 
+    /// Whether the session is closing on its WebSocket. How long the server may take is the machine's to say then.
+    fn says_goodbye(&self) -> bool {
+        self.machine.phase() == Phase::Closing && self.machine.transport() == Transport::WebSocket
+    }
+
     fn is_upgrading(&self) -> bool {
         self.opened && self.machine.transport() == Transport::Polling
     }
@@ -454,15 +499,16 @@ impl Connection {
     }
 
     fn tell(&mut self, now: Instant, input: Input) {
+        let mut understood = false;
         match self.machine.handle_input(now, input) {
-            Ok(()) => {}
+            Ok(()) => understood = true,
             Err(violation @ Violation::BadProbe) => self.upgrade_error = Some(violation.into()),
             Err(violation) => self.note(violation.into()),
         }
         if !self.opened && self.machine.handshake().is_some() {
             self.opened = true;
             // What became of the transports before this one does not matter any more.
-            if self.machine.phase() == Phase::Open {
+            if understood {
                 self.error = None;
             }
         }

@@ -6,7 +6,7 @@ use std::vec::Vec;
 use super::ConnectError;
 use crate::engineio::ReqId;
 use crate::time::Instant;
-use crate::wire::http1::{MAX_RESPONSE_HEAD, Response, ResponseLimits, ResponseReader};
+use crate::wire::http1::{MAX_RESPONSE_HEAD, Response, ResponseError, ResponseLimits, ResponseReader};
 
 /// How long a connection may lie idle and still be used again, where the server does not say how long it keeps it. Many
 /// keep theirs for 5 s. No request is ever repeated, so one that meets a connection's end would end the session.
@@ -104,6 +104,11 @@ impl HttpLane {
     }
 
     pub(super) fn handle_input(&mut self, now: Instant, mut bytes: &[u8]) -> Option<Done> {
+        // It answers nothing: what a server says to a stream that was idle for too long (408), or to every new one (503).
+        let unasked = !self.output.is_empty();
+        if unasked && self.start_over() {
+            return None;
+        }
         let (req, reader) = match &mut self.state {
             State::Busy(req, reader) => (*req, reader),
             State::Idle(_) => {
@@ -116,7 +121,7 @@ impl HttpLane {
         };
         let result = reader.read(&mut bytes).transpose()?;
         self.state = match &result {
-            Ok(response) if self.keeps && response.keep_alive && bytes.is_empty() => {
+            Ok(response) if self.keeps && response.keep_alive && bytes.is_empty() && !unasked => {
                 let kept = response
                     .idle_timeout
                     .map_or(KEPT, |theirs| theirs.saturating_sub(MARGIN));
@@ -124,7 +129,13 @@ impl HttpLane {
             }
             _ => State::None,
         };
-        let result = result.map_err(ConnectError::from);
+        let result = match result {
+            Ok(response) if unasked && response.status < 300 => Err(ResponseError::Malformed.into()),
+            result => result.map_err(ConnectError::from),
+        };
+        if unasked {
+            self.output = Vec::new();
+        }
         Some(Done { req, result })
     }
 
@@ -184,12 +195,20 @@ impl HttpLane {
         self.output = Vec::new();
     }
 
-    pub(super) fn poll_transmit(&mut self, out: &mut Vec<u8>) {
+    /// Moves out what waits to be written; answers which request it is.
+    pub(super) fn poll_transmit(&mut self, out: &mut Vec<u8>) -> Option<ReqId> {
+        if self.output.is_empty() {
+            return None;
+        }
         if out.is_empty() {
             core::mem::swap(out, &mut self.output);
         } else {
             out.append(&mut self.output);
         }
         self.output = Vec::new();
+        match &self.state {
+            State::Busy(req, _) => Some(*req),
+            _ => None,
+        }
     }
 }

@@ -13,6 +13,8 @@ mod no_proxy;
 mod options;
 mod proxy;
 mod target;
+#[cfg(test)]
+mod tests;
 mod websocket;
 
 pub use connection::{Connection, StreamId};

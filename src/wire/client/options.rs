@@ -25,6 +25,9 @@ const OWN_HEADERS: &[&str] = &[
     "upgrade",
 ];
 
+/// Parameters that the client writes itself.
+const OWN_PARAMETERS: &[&str] = &["EIO", "sid", "transport"];
+
 /// What every request of a client says: where it goes, and with which headers.
 #[derive(Clone)]
 pub struct Options {
@@ -63,7 +66,7 @@ impl Options {
         }
         let mut options = Self {
             path: String::new(),
-            query: target.query().unwrap_or_default().to_string(),
+            query: without_own(target.query().unwrap_or_default()),
             target,
             headers: Vec::new(),
             proxy: None,
@@ -97,13 +100,23 @@ impl Options {
     }
 
     /// One more parameter in the query of every request.
-    pub fn add_query(&mut self, name: &str, value: &str) {
+    ///
+    /// # Errors
+    /// It is one that the client writes itself.
+    pub fn add_query(&mut self, name: &str, value: &str) -> Result<()> {
+        if OWN_PARAMETERS.contains(&name) {
+            return Err(Error::Unusable {
+                what: "query",
+                why: "the client writes this parameter itself",
+            });
+        }
         if !self.query.is_empty() {
             self.query.push('&');
         }
         push_encoded(&mut self.query, name);
         self.query.push('=');
         push_encoded(&mut self.query, value);
+        Ok(())
     }
 
     /// One more header in every request.
@@ -178,6 +191,16 @@ impl Options {
     }
 }
 
+/// A query without the parameters that the client writes itself. A URL out of a browser's tools often has them, and
+/// servers differ in which of two values counts.
+fn without_own(query: &str) -> String {
+    let others = query.split('&').filter(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        !OWN_PARAMETERS.contains(&name)
+    });
+    others.collect::<Vec<_>>().join("&")
+}
+
 /// Appends text as it may stand in a query (RFC 3986, section 2.3).
 fn push_encoded(out: &mut String, text: &str) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
@@ -217,7 +240,8 @@ mod tests {
         }
         let mut given = options("http://host/other");
         given.set_path("here").unwrap();
-        given.add_query("a b", "é&");
+        given.add_query("a b", "é&").unwrap();
+        assert!(given.add_query("sid", "x").is_err());
         assert_eq!(
             given.request_target(Transport::WebSocket, None),
             "/here/?a%20b=%C3%A9%26&EIO=4&transport=websocket"

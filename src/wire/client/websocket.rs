@@ -290,6 +290,16 @@ impl WsLane {
         }
     }
 
+    /// Moves out what waits to be written. No buffer stays behind.
+    pub(super) fn poll_transmit(&mut self, out: &mut Vec<u8>) {
+        if out.is_empty() {
+            core::mem::swap(out, &mut self.output);
+        } else {
+            out.append(&mut self.output);
+        }
+        self.output = Vec::new();
+    }
+
     pub(super) fn output(&mut self) -> &mut Vec<u8> {
         &mut self.output
     }

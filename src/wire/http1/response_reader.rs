@@ -14,6 +14,9 @@ use crate::http::Headers;
 /// How many bytes the head of a response may have, unless something else is asked for.
 pub const MAX_RESPONSE_HEAD: usize = 16 * 1024;
 
+/// How much of the body of an answer that is no success is kept, in bytes.
+const MAX_REFUSAL: usize = 64 * 1024;
+
 /// How many interim responses (1xx) may stand before a response.
 const MAX_INTERIM: usize = 8;
 
@@ -169,12 +172,6 @@ impl ResponseReader {
         }
     }
 
-    /// Whether anything has come yet. While it has not, a request on a connection that was used before may be sent
-    /// again on another one: the server had given the connection up.
-    pub fn has_begun(&self) -> bool {
-        self.begun
-    }
-
     /// Takes what belongs to the response from the front of `bytes`; everything where this answers `None`. What stands
     /// behind the response is left: behind a 101 the other protocol, behind the answer to CONNECT the tunnel. After the
     /// response nothing is taken.
@@ -228,7 +225,7 @@ impl ResponseReader {
                         }
                         continue;
                     };
-                    let max = parsed.coding.max_encoded(self.limits.max_body);
+                    let max = parsed.coding.max_encoded(self.max_body(parsed.response.status));
                     let reader = match BodyReader::new(parsed.framing, max) {
                         Ok(reader) => reader,
                         // Too long, by what the head says.
@@ -259,8 +256,17 @@ impl ResponseReader {
         }
     }
 
+    /// Of a refusal, no more is kept than people read.
+    fn max_body(&self, status: u16) -> usize {
+        match is_success(status) {
+            true => self.limits.max_body,
+            false => self.limits.max_body.min(MAX_REFUSAL),
+        }
+    }
+
     fn complete(&self, mut response: Response, coding: Coding, reader: BodyReader) -> Result<Response, ResponseError> {
-        match coding.decode(reader.into_body(), self.limits.max_body) {
+        let max = self.max_body(response.status);
+        match coding.decode(reader.into_body(), max) {
             Ok(body) => response.body = body.into(),
             Err(error) if is_success(response.status) => return Err(error),
             Err(_) => {}

@@ -4,6 +4,7 @@ use std::future::{Future, pending};
 use std::io::{IsTerminal, Write};
 use std::pin::Pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,6 +15,9 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::input::{self, Line};
+
+/// How long the second signal leaves for the end of what is being said.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 type Sending = Pin<Box<dyn Future<Output = Result<(), SendError>> + Send>>;
 
@@ -38,6 +42,8 @@ pub struct Conversation {
     /// How the last session ended, or why there was none.
     ended: Option<String>,
     closed: Option<Closed>,
+    /// Something went wrong in that end, whatever it is called.
+    failed: bool,
 }
 
 impl Conversation {
@@ -50,11 +56,13 @@ impl Conversation {
             sending: None,
             ended: None,
             closed: None,
+            failed: false,
         }
     }
 
     pub async fn run(mut self) -> ExitCode {
         let mut lines = Some(input::lines(self.out.json));
+        tokio::spawn(end_when_asked_twice());
         let (mut interrupts, mut terminations) = (Signal::interrupt(), Signal::terminate());
         loop {
             // Nothing is read while a message waits, nor once the conversation is to end.
@@ -174,6 +182,7 @@ impl Conversation {
                     self.out.closed(&closed);
                 }
                 self.open = false;
+                self.failed = error.is_some();
                 let reason = reason(closed.reason);
                 self.ended = Some(match error {
                     Some(error) => format!("the connection ended: {reason}: {error}"),
@@ -222,12 +231,19 @@ impl Conversation {
                 &format!("{in_doubt} messages may not have arrived: the server did not confirm them"),
             );
         }
-        let delivered = unsent.is_empty() && in_doubt == 0;
+        let delivered = unsent.is_empty() && in_doubt == 0 && !self.failed;
         let in_order = self
             .closed
             .is_none_or(|closed| closed.reason == CloseReason::ClientDisconnect && delivered);
+        if let Some(error) = self.out.error.take() {
+            crate::complain(&format!("cannot write to stdout: {error}"));
+            return ExitCode::FAILURE;
+        }
+        if let Asked::Signal(status) = self.asked {
+            crate::complain("ended by a signal");
+            return ExitCode::from(status);
+        }
         let status = match self.asked {
-            Asked::Signal(status) => Some(status),
             Asked::Close if in_order => Some(0),
             // Without a session there was no close: nobody has given up the attempt to connect, and it has failed.
             Asked::EndOfInput if in_order && self.closed.is_some() => Some(0),
@@ -242,10 +258,28 @@ impl Conversation {
                     (0, count) => format!(" ({count} messages not confirmed)"),
                     (count, _) => format!(" ({count} messages not delivered)"),
                 };
-                eprintln!("sansocket: {}{lost}", printable(why));
+                crate::complain(&format!("{}{lost}", printable(why)));
                 ExitCode::FAILURE
             }
         }
+    }
+}
+
+/// Whoever reads stdout may have the conversation wait for ever. Whoever asks twice for the end gets it all the same.
+async fn end_when_asked_twice() {
+    let (mut interrupts, mut terminations) = (Signal::interrupt(), Signal::terminate());
+    let mut asked = false;
+    loop {
+        let status = tokio::select! {
+            () = interrupts.next() => 130,
+            () = terminations.next() => 143,
+        };
+        if asked {
+            // The conversation knows too, and says its last words if it can.
+            tokio::time::sleep(LAST_WORDS).await;
+            std::process::exit(status);
+        }
+        asked = true;
     }
 }
 
@@ -334,6 +368,8 @@ struct Output {
     json: bool,
     coloured: bool,
     closed: bool,
+    /// What was said is lost, and not because nobody listens.
+    error: Option<std::io::Error>,
 }
 
 impl Output {
@@ -343,6 +379,7 @@ impl Output {
             json,
             coloured: !json && wanted && std::io::stdout().is_terminal(),
             closed: false,
+            error: None,
         }
     }
 
@@ -357,7 +394,10 @@ impl Output {
         }
         let mut stdout = std::io::stdout().lock();
         let written = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
-        self.closed = written.is_err();
+        if let Err(error) = written {
+            self.closed = true;
+            self.error = Some(error).filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
+        }
     }
 
     fn say(&mut self, json: impl FnOnce() -> Value, colour: &str, text: impl FnOnce() -> String) {
@@ -414,7 +454,7 @@ impl Output {
         self.say(json, "33", || format!("closed: {reason}"));
     }
 
-    fn reconnecting(&mut self, attempt: u32, delay: std::time::Duration) {
+    fn reconnecting(&mut self, attempt: u32, delay: Duration) {
         let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         let json = || json!({"event": "reconnecting", "attempt": attempt, "delay_ms": millis});
         self.say(json, "33", || {

@@ -141,7 +141,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Runtime::Tokio => {}
     }
     if arguments.protocol == Protocol::SocketIo {
-        eprintln!("sansocket: Socket.IO is not there yet; say --protocol engine.io (see --help)");
+        crate::complain("Socket.IO is not there yet; say --protocol engine.io (see --help)");
         return ExitCode::from(2);
     }
     // The conversation may wait for a terminal; the client's own task must not.
@@ -152,7 +152,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("sansocket: cannot start: {error}");
+            crate::complain(&format!("cannot start: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -160,7 +160,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         match arguments.builder().start() {
             Ok(client) => Conversation::new(client, arguments.json).run().await,
             Err(error) => {
-                eprintln!("sansocket: {error} (see --help)");
+                crate::complain(&format!("{error} (see --help)"));
                 ExitCode::from(2)
             }
         }

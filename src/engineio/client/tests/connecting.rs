@@ -365,7 +365,7 @@ fn nonsense() -> Vec<Vec<u8>> {
         changed("1000,\"pingTimeout\":500", "0,\"pingTimeout\":0"),
         changed("\"maxPayload\":1000", "\"maxPayload\":-1"),
         changed("\"maxPayload\":1000", "\"maxPayload\":\"1000\""),
-        changed("\"maxPayload\":1000", "\"maxPayload\":null"),
+        changed("\"maxPayload\":1000", "\"maxPayload\":\"1000\""),
         [open.as_bytes(), b"x"].concat(),
         [open.as_bytes(), b"\x1e"].concat(),
         [open.as_bytes(), b"\x1e7"].concat(),

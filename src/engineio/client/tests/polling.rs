@@ -208,10 +208,40 @@ fn the_servers_goodbye() {
     scene.send("a");
     scene.requests();
     scene.send("b");
+    scene.posted();
     scene.got("4x\x1e1\x1e4never said\x1e7").unwrap();
-    assert_eq!(scene.events(), [message("x"), closed(ServerDisconnect, 1, 1)]);
+    assert_eq!(scene.events(), [message("x"), closed(ServerDisconnect, 0, 1)]);
     assert_eq!(scene.unsent(), ["b".into()]);
     scene.assert_finished();
+}
+
+/// A server that ends the session because of a message says so before it answers the POST that brought it.
+#[test]
+fn the_servers_goodbye_comes_before_its_answer() {
+    type End = fn(&mut Scene);
+    let ends: &[(usize, End)] = &[
+        (0, |scene| scene.posted()),
+        (1, |scene| scene.lose_post()),
+        (1, |scene| {
+            let post = scene.post.take().unwrap();
+            scene.input(Input::Refused(post)).unwrap();
+        }),
+        // Nothing else is waited for, and not for long.
+        (1, |scene| scene.wait(400)),
+    ];
+    for (in_doubt, end) in ends {
+        let mut scene = polling();
+        scene.send("a");
+        scene.requests();
+        scene.got("4x\x1e1").unwrap();
+        scene.send("b");
+        assert_eq!(scene.requests(), [""; 0]);
+        assert_eq!(scene.events(), [message("x")]);
+        end(&mut scene);
+        assert_eq!(scene.events(), [closed(ServerDisconnect, *in_doubt, 1)]);
+        assert_eq!(scene.unsent(), ["b".into()]);
+        scene.assert_finished();
+    }
 }
 
 // ---- what is confirmed ----
@@ -226,7 +256,12 @@ fn the_answer_to_a_post_confirms_it() {
             scene.input(Input::Refused(get)).unwrap();
         }),
         (ParseError, |scene| assert!(scene.got("7").is_err())),
-        (ServerDisconnect, |scene| scene.got("1").unwrap()),
+        (ServerDisconnect, |scene| {
+            scene.got("1").unwrap();
+            if scene.post.is_some() {
+                scene.lose_post();
+            }
+        }),
         (ClientDisconnect, |scene| scene.client.abort(scene.now)),
         (PingTimeout, |scene| scene.wait(1500)),
     ];
@@ -289,6 +324,83 @@ fn a_post_that_fails_leaves_its_messages_in_doubt() {
         assert_eq!(scene.client.sent(), 2);
         scene.assert_finished();
     }
+}
+
+/// As long as nothing of a request has left, its messages were not sent, whatever ends the session.
+#[test]
+fn a_post_that_waits_for_a_stream_sends_nothing() {
+    type End = fn(&mut Scene);
+    let ends: &[(CloseReason, End)] = &[
+        (TransportError, |scene| scene.lose_post()),
+        (TransportError, |scene| scene.lose_get()),
+        (TransportError, |scene| scene.wait(800)),
+        (ClientDisconnect, |scene| scene.client.abort(scene.now)),
+    ];
+    for (reason, end) in ends {
+        for left in [false, true] {
+            let mut scene = polling();
+            ["a", "b"].iter().for_each(|text| scene.send(text));
+            scene.requests();
+            scene.send("c");
+            let post = scene.post.unwrap();
+            scene.client.handle_waiting(post);
+            assert_eq!(scene.client.sent(), 2);
+            if left {
+                scene.client.handle_leaving(post);
+            }
+            end(&mut scene);
+            let (in_doubt, unsent) = if left { (2, 1) } else { (0, 3) };
+            assert_eq!(scene.events(), [closed(*reason, in_doubt, unsent)]);
+            let all = ["a".into(), "b".into(), "c".into()];
+            assert_eq!(scene.unsent(), all[3 - unsent..]);
+            scene.assert_finished();
+        }
+    }
+}
+
+/// What a session has left goes to the next one.
+#[test]
+fn unsent_messages_are_queued_again() {
+    let mut settings = config();
+    settings.max_queue = 2 * 65;
+    let mut scene = polling_with(settings, 1000);
+    scene.client.requeue(["a", "b"].map(Data::from));
+    assert!(matches!(scene.client.send("d".into()), Err(SendError::Full(_))));
+    assert_eq!(scene.requests(), ["POST 4a 4b"]);
+    scene.posted();
+    scene.send("d");
+    scene.client.abort(scene.now);
+    scene.client.requeue(["never".into()]);
+    assert_eq!(scene.unsent(), ["d".into()]);
+}
+
+/// The room of what may come back is kept, so that nothing grows from session to session.
+#[test]
+fn a_post_that_waits_keeps_its_room() {
+    let mut unsent = Vec::new();
+    for _ in 0..5 {
+        let mut settings = config();
+        settings.max_queue = 10 * 65;
+        let mut scene = polling_with(settings, 1000);
+        scene.client.requeue(unsent.drain(..));
+        while scene.client.send("x".into()).is_ok() {}
+        scene.requests();
+        scene.client.handle_waiting(scene.post.unwrap());
+        assert!(scene.client.send("x".into()).is_err());
+        scene.lose_post();
+        unsent = scene.client.take_unsent().collect();
+        assert_eq!(unsent.len(), 10);
+    }
+    let mut settings = config();
+    settings.max_queue = 10 * 65;
+    let mut scene = polling_with(settings, 1000);
+    while scene.client.send("x".into()).is_ok() {}
+    scene.requests();
+    scene.client.handle_waiting(scene.post.unwrap());
+    assert!(scene.client.send("x".into()).is_err());
+    scene.client.handle_leaving(scene.post.unwrap());
+    assert_eq!(scene.events(), [Event::Writable]);
+    scene.send("x");
 }
 
 /// The server's close packet may come behind the refusal that followed from it.
