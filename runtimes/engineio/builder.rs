@@ -49,7 +49,7 @@ impl<R, D, H> fmt::Debug for Builder<R, D, H> {
     }
 }
 
-pub(super) fn os_entropy(bytes: &mut [u8]) {
+pub(crate) fn os_entropy(bytes: &mut [u8]) {
     // Without it ids could be guessed: better no server than that.
     getrandom::fill(bytes).expect("the operating system has no random numbers");
 }
