@@ -37,8 +37,8 @@ pub mod engineio {
 /// Socket.IO on async-std.
 pub mod socketio {
     pub use crate::runtime::socketio::{
-        Ack, AckArgs, AckError, Args, Binary, Broadcast, Call, ConnectRequest, DisconnectReason, Emit, EmitError,
-        FromArgs, Handle, IntoArgs, Namespace, Refused, Reply, Socket, Stats,
+        Ack, AckError, Args, Binary, Broadcast, Call, ConnectRequest, DisconnectReason, Emit, EmitError, FromArgs,
+        Handle, IntoArgs, Namespace, Refused, Reply, Socket, Stats,
     };
 
     /// A server on async-std: see [`Server`](crate::runtime::socketio::Server).

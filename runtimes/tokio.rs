@@ -35,8 +35,8 @@ pub mod engineio {
 /// Socket.IO on tokio.
 pub mod socketio {
     pub use crate::runtime::socketio::{
-        Ack, AckArgs, AckError, Args, Binary, Broadcast, Call, ConnectRequest, DisconnectReason, Emit, EmitError,
-        FromArgs, Handle, IntoArgs, Namespace, Refused, Reply, Socket, Stats,
+        Ack, AckError, Args, Binary, Broadcast, Call, ConnectRequest, DisconnectReason, Emit, EmitError, FromArgs,
+        Handle, IntoArgs, Namespace, Refused, Reply, Socket, Stats,
     };
 
     /// A server on tokio: see [`Server`](crate::runtime::socketio::Server).

@@ -163,6 +163,11 @@ impl<R: Runtime, D: Send + Sync + 'static> Builder<R, D, Events<D>> {
 }
 
 impl<R: Runtime, D: Send + Sync + 'static, H> Builder<R, D, H> {
+    /// What the server will run on.
+    pub fn runtime(&self) -> &R {
+        &self.runtime
+    }
+
     /// How often a ping is sent. 25 s.
     #[must_use]
     pub fn ping_interval(mut self, interval: Duration) -> Self {
@@ -223,6 +228,13 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Builder<R, D, H> {
     #[must_use]
     pub fn path(mut self, path: &str) -> Self {
         self.endpoint.set_path(path);
+        self
+    }
+
+    /// One more path that is served like the first: see [`Endpoint::add_path`].
+    #[must_use]
+    pub fn also_path(mut self, path: &str) -> Self {
+        self.endpoint.add_path(path);
         self
     }
 

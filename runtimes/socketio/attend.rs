@@ -9,11 +9,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::vec::Vec;
 
 use super::connecting::ConnectRequest;
-use super::handlers::{AnyData, OnAny, OnEvent, Unfit};
+use super::handlers::{AnyData, BoxError, OnAny, OnEvent, Unfit};
 use super::link::Link;
 use super::refused::Refused;
 use super::registry::Registry;
-use super::reply::BoxError;
 use super::socket::{Membership, SocketCore};
 use crate::engineio::{CloseReason, Data, Str};
 use crate::http::Request;

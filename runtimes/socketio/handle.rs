@@ -13,7 +13,7 @@ use super::registry::Registry;
 use super::socket::Socket;
 use crate::engineio::Str;
 use crate::http::Request;
-use crate::runtime::engineio::{Socket as EngineSocket, Stats as EngineStats};
+use crate::runtime::engineio::{Handle as EngineHandle, Socket as EngineSocket, Stats as EngineStats};
 use crate::socketio::namespace_name;
 
 /// A server from outside: its namespaces and its sockets. Cheap to clone, and to keep anywhere.
@@ -118,6 +118,12 @@ impl Handle {
     /// [`Socket::request`] will show.
     pub async fn attend<D: Send + Sync + 'static>(&self, socket: EngineSocket<D>, request: Option<Arc<Request>>) {
         attend(self.registry.clone(), socket, request).await;
+    }
+
+    /// The server whose sessions are given to [`attend`](Self::attend): what is shut down, and counted. Once.
+    pub fn set_engine(&self, engine: EngineHandle) {
+        // Whoever was first stays.
+        let _first = self.registry.engine.set(engine);
     }
 
     /// Lets go of all handlers: for whoever has called [`attend`](Self::attend), when the server is over.

@@ -7,12 +7,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::connecting::ConnectRequest;
 use super::refused::Refused;
-use super::reply::BoxError;
 use super::socket::SocketCore;
 use crate::engineio::Str;
 use crate::runtime::app::BoxFuture;
 use crate::socketio::server::DisconnectReason;
 use crate::socketio::{Args, DecodeError};
+
+pub(super) type BoxError = Box<dyn core::error::Error + Send + Sync>;
 
 pub(super) type AnyData = Box<dyn Any + Send + Sync>;
 

@@ -29,6 +29,6 @@ pub use emit::{Call, Emit};
 pub use handle::{Handle, Stats};
 pub use namespace::Namespace;
 pub use refused::Refused;
-pub use reply::{Ack, AckArgs, Reply};
+pub use reply::{Ack, Reply};
 pub use server::{Bound, Server};
 pub use socket::Socket;

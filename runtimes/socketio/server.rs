@@ -13,7 +13,7 @@ use super::registry::Registry;
 use crate::error::Result;
 use crate::http::Request;
 use crate::runtime::Runtime;
-use crate::runtime::engineio::{Builder as EngineBuilder, Server as EngineServer};
+use crate::runtime::engineio::{Builder as EngineBuilder, Handle as EngineHandle, Server as EngineServer};
 
 /// A server: its namespaces are made and given handlers, then it is bound to an address and serves.
 ///
@@ -116,6 +116,11 @@ impl<R: Runtime> Bound<R> {
     /// The server from outside.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
+    }
+
+    /// The Engine.IO server below it, from outside.
+    pub fn engine(&self) -> EngineHandle {
+        self.engine.handle()
     }
 
     /// Serves. Ready when the server was [shut down](Handle::shutdown); dropping the future ends the server at once.
