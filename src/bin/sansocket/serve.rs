@@ -17,6 +17,7 @@ use sansocket::http::{Cors, Endpoint, Request, Response};
 use sansocket::runtime::Runtime;
 use sansocket::runtime::engineio::{Builder, Handle, Server, Stats};
 use sansocket::runtime::socketio::Handle as SocketIoHandle;
+use sansocket::socketio::{MSGPACK, Parser, TEXT};
 use sansocket::tls::Acceptor;
 use tokio::sync::mpsc;
 
@@ -64,6 +65,9 @@ pub struct Arguments {
     /// How long a Socket.IO client may take to join a namespace
     #[arg(long, value_parser = arguments::duration, value_name = "DURATION", default_value = "45s")]
     connect_timeout: Duration,
+    /// How Socket.IO packets are written, on the app socketio
+    #[arg(long, value_enum, default_value = "text")]
+    parser: ParserName,
     /// The largest message that is taken, in bytes
     #[arg(long, value_parser = arguments::size, value_name = "SIZE", default_value = "1000000")]
     max_payload: usize,
@@ -94,6 +98,23 @@ enum App {
     Socketio,
     /// Engine.IO's echo and Socket.IO's `echo` and `broadcast`, for load generators
     Bench,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ParserName {
+    /// JSON text, with bytes beside it: what every client speaks
+    Text,
+    /// As npm's socket.io-msgpack-parser does
+    Msgpack,
+}
+
+impl ParserName {
+    fn parser(self) -> &'static dyn Parser {
+        match self {
+            Self::Text => &TEXT,
+            Self::Msgpack => &MSGPACK,
+        }
+    }
 }
 
 impl App {

@@ -14,6 +14,7 @@ pub async fn start<R: Runtime>(options: Builder<R>, arguments: &Arguments, addre
     let server = Server::builder_on(options.runtime().clone())
         .engine(|_| options)
         .connect_timeout(arguments.connect_timeout)
+        .parser(arguments.parser.parser())
         .build();
     namespaces(&server);
     let server = server.bind(address).await?;
