@@ -1,4 +1,4 @@
-// npm socket.io-client against every handler of `sansocket serve --app socketio`: node socketio.mjs URL PLAN PARSER
+// npm socket.io-client against every handler of `sansocket serve --app socketio`: node socketio_app.mjs URL PLAN PARSER
 import assert from "node:assert/strict";
 import { io } from "socket.io-client";
 import msgpack from "socket.io-msgpack-parser";
