@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::http::PATIENCE;
 use crate::server::Server;
-use crate::websocket::{Message, WebSocket};
+use crate::websocket::{CLOSE, FIN, Message, WebSocket};
 
 pub const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
 pub const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
@@ -121,7 +121,9 @@ impl Client {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.websocket.message_within(left.max(Duration::from_millis(1))) {
                 Some(Message::Text(text)) => packets.push(text),
-                Some(Message::Close(_) | Message::End) => return packets,
+                // It waits for our close frame, and no longer than that.
+                Some(Message::Close(_)) => self.websocket.frame(FIN | CLOSE, &[]),
+                Some(Message::End) => return packets,
                 Some(_) => {}
                 None => panic!("the connection goes on after {packets:?}"),
             }
