@@ -46,5 +46,7 @@ mod handlers;
 mod namespaces;
 #[path = "socketio/pressure.rs"]
 mod pressure;
+#[path = "socketio/threads.rs"]
+mod threads;
 #[path = "socketio/violations.rs"]
 mod violations;

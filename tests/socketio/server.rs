@@ -22,6 +22,7 @@ pub struct Server {
 
 enum Kind {
     Program(Child),
+    Elsewhere,
     Hosted {
         handle: Handle,
         thread: Option<JoinHandle<()>>,
@@ -80,11 +81,17 @@ impl Server {
         }
     }
 
+    /// One that somebody else serves, and ends.
+    pub fn elsewhere(address: SocketAddr) -> Self {
+        let kind = Kind::Elsewhere;
+        Self { address, kind }
+    }
+
     /// Of one of the library's.
     pub fn handle(&self) -> Handle {
         match &self.kind {
             Kind::Hosted { handle, .. } => handle.clone(),
-            Kind::Program(_) => panic!("the program has no handle"),
+            Kind::Program(_) | Kind::Elsewhere => panic!("it has no handle"),
         }
     }
 
@@ -132,6 +139,7 @@ impl Server {
                 };
                 assert_eq!(status.code(), Some(0));
             }
+            Kind::Elsewhere => {}
             Kind::Hosted { handle, thread } => {
                 // Clients that are there still say no goodbye.
                 block_on(handle.shutdown(Duration::from_millis(200)));
