@@ -3,6 +3,46 @@
 //!
 //! Each runtime has a module with these types made for it, such as `tokio::socketio`.
 //!
+#![cfg_attr(feature = "tokio", doc = "```no_run")]
+#![cfg_attr(not(feature = "tokio"), doc = "```ignore")]
+//! use std::time::Duration;
+//!
+//! use sansocket::Error;
+//! use sansocket::tokio::socketio::{Ack, Binary, Refused, Server, Socket};
+//!
+//! struct User {
+//!     name: String,
+//! }
+//!
+//! # #[tokio::main]
+//! # async fn main() -> sansocket::Result<()> {
+//! let io = Server::new();
+//! let chat = io.of("/").on_connect(|request| async move {
+//!     let (name, team): (String, String) = request.auth()?; // what does not fit refuses the client
+//!     if name.is_empty() {
+//!         return Err(Refused::new("no such user").data(&7));
+//!     }
+//!     request.join(&team);
+//!     Ok(User { name }) // socket.data(), everywhere below
+//! });
+//! chat.on("say", |socket, (room, text): (String, String)| async move {
+//!     socket.to(&room).emit("said", &(&socket.data().name, text)).await
+//! });
+//! chat.on("add", |_, (a, b): (i64, i64)| async move { Ack(a + b) });
+//! chat.on("upload", |_, (name, file): (String, Binary)| async move { Ack((name, file.len())) });
+//! chat.on("double", |socket, ()| async move {
+//!     let n: i64 = socket.call("number", &()).timeout(Duration::from_secs(5)).await?;
+//!     Ok::<_, Error>(Ack(n * 2))
+//! });
+//! chat.on_any(|socket, event, args| async move { println!("{event} {} from {}", args.json(), socket.id()) });
+//! chat.on_disconnect(|socket, reason| async move { println!("{} left {:?}: {reason}", socket.id(), socket.rooms()) });
+//!
+//! let news = chat.clone();
+//! tokio::spawn(async move { news.to("news").except("muted").emit("headline", &("…",)).await });
+//! io.bind("127.0.0.1:3000").await?.serve().await
+//! # }
+//! ```
+//!
 //! [`Runtime`]: super::Runtime
 
 mod attend;
