@@ -5,6 +5,7 @@
 //!
 #![cfg_attr(feature = "tokio", doc = "```no_run")]
 #![cfg_attr(not(feature = "tokio"), doc = "```ignore")]
+//! use std::collections::BTreeMap;
 //! use std::time::Duration;
 //!
 //! use sansocket::Error;
@@ -18,12 +19,10 @@
 //! # async fn main() -> sansocket::Result<()> {
 //! let io = Server::new();
 //! let chat = io.of("/").on_connect(|request| async move {
-//!     let (name, team): (String, String) = request.auth()?; // what does not fit refuses the client
-//!     if name.is_empty() {
-//!         return Err(Refused::new("no such user").data(&7));
-//!     }
-//!     request.join(&team);
-//!     Ok(User { name }) // socket.data(), everywhere below
+//!     let auth: BTreeMap<String, String> = request.auth()?; // what does not fit refuses the client
+//!     let name = auth.get("name").ok_or_else(|| Refused::new("who are you?").data(&7))?;
+//!     request.join("users");
+//!     Ok(User { name: name.clone() }) // socket.data(), everywhere below
 //! });
 //! chat.on("say", |socket, (room, text): (String, String)| async move {
 //!     socket.to(&room).emit("said", &(&socket.data().name, text)).await
