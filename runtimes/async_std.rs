@@ -34,6 +34,21 @@ pub mod engineio {
     pub type ClientBuilder<H = ()> = crate::runtime::engineio::ClientBuilder<super::AsyncStd, H>;
 }
 
+/// Socket.IO on async-std.
+pub mod socketio {
+    pub use crate::runtime::socketio::{
+        Ack, AckError, Args, Binary, Broadcast, Call, ConnectRequest, DisconnectReason, Emit, EmitError, FromArgs,
+        Handle, IntoArgs, Namespace, Refused, Reply, Socket, Stats,
+    };
+
+    /// A server on async-std: see [`Server`](crate::runtime::socketio::Server).
+    pub type Server = crate::runtime::socketio::Server<super::AsyncStd>;
+    /// The options of a server on async-std: see [`Builder`](crate::runtime::socketio::Builder).
+    pub type Builder = crate::runtime::socketio::Builder<super::AsyncStd>;
+    /// A server that listens: see [`Bound`](crate::runtime::socketio::Bound).
+    pub type Bound = crate::runtime::socketio::Bound<super::AsyncStd>;
+}
+
 /// The async-std runtime: its global executor, and the threads that it brings.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AsyncStd;

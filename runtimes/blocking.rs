@@ -18,6 +18,7 @@ mod crew;
 pub mod engineio;
 mod executor;
 mod socket;
+pub mod socketio;
 mod workers;
 
 use core::future::Future;

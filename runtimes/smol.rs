@@ -33,6 +33,21 @@ pub mod engineio {
     pub type ClientBuilder<H = ()> = crate::runtime::engineio::ClientBuilder<super::Smol, H>;
 }
 
+/// Socket.IO on smol.
+pub mod socketio {
+    pub use crate::runtime::socketio::{
+        Ack, AckError, Args, Binary, Broadcast, Call, ConnectRequest, DisconnectReason, Emit, EmitError, FromArgs,
+        Handle, IntoArgs, Namespace, Refused, Reply, Socket, Stats,
+    };
+
+    /// A server on smol: see [`Server`](crate::runtime::socketio::Server).
+    pub type Server = crate::runtime::socketio::Server<super::Smol>;
+    /// The options of a server on smol: see [`Builder`](crate::runtime::socketio::Builder).
+    pub type Builder = crate::runtime::socketio::Builder<super::Smol>;
+    /// A server that listens: see [`Bound`](crate::runtime::socketio::Bound).
+    pub type Bound = crate::runtime::socketio::Bound<super::Smol>;
+}
+
 /// The smol runtime: its global executor, which brings its own threads, or another one.
 #[derive(Clone, Debug, Default)]
 pub struct Smol {

@@ -32,6 +32,21 @@ pub mod engineio {
     pub type Builder<D = (), H = ()> = crate::runtime::engineio::Builder<super::Tokio, D, H>;
 }
 
+/// Socket.IO on tokio.
+pub mod socketio {
+    pub use crate::runtime::socketio::{
+        Ack, AckError, Args, Binary, Broadcast, Call, ConnectRequest, DisconnectReason, Emit, EmitError, FromArgs,
+        Handle, IntoArgs, Namespace, Refused, Reply, Socket, Stats,
+    };
+
+    /// A server on tokio: see [`Server`](crate::runtime::socketio::Server).
+    pub type Server = crate::runtime::socketio::Server<super::Tokio>;
+    /// The options of a server on tokio: see [`Builder`](crate::runtime::socketio::Builder).
+    pub type Builder = crate::runtime::socketio::Builder<super::Tokio>;
+    /// A server that listens: see [`Bound`](crate::runtime::socketio::Bound).
+    pub type Bound = crate::runtime::socketio::Bound<super::Tokio>;
+}
+
 /// The tokio runtime that the calling task runs on.
 ///
 /// Its methods panic outside of a tokio runtime with I/O and time enabled, as tokio's own do.

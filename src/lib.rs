@@ -101,6 +101,7 @@
 //! | `wire` | HTTP/1.1, WebSocket, one TCP connection, the hub with all sessions, a client's streams: bytes in, bytes out | `wire` |
 //! | `http` | what a request asks for, who may ask, refusals; no state | `std` |
 //! | [`engineio`] | packets, payloads, the machines of both ends and their state tables | none |
+//! | [`socketio`] | packets, arguments, namespaces, acknowledgements, rooms, the machines of both ends | none |
 //! | [`time`] | moments, as numbers that the driver brings | none |
 //!
 //! # Features
@@ -109,6 +110,7 @@
 //! | --- | --- |
 //! | none | the core: `no_std` with `alloc`. I/O in it is a compile error |
 //! | `std` (default) | `http`, [`Error`]'s I/O variant |
+//! | `msgpack` | [`socketio`]'s parser that speaks with npm `socket.io-msgpack-parser` |
 //! | `wire` | `wire` and `runtime`, over `httparse` and `tungstenite` |
 //! | `tokio`, `smol`, `async-std` | the module of that runtime; brings `wire` |
 //! | `blocking` | the module `blocking`, on Unix; brings `wire` |
@@ -138,6 +140,7 @@ pub mod engineio;
 mod error;
 #[cfg(feature = "std")]
 pub mod http;
+pub mod socketio;
 pub mod time;
 #[cfg(feature = "wire")]
 pub mod wire;

@@ -1,5 +1,6 @@
 //! Other people's clients against `sansocket serve --app echo`: npm `engine.io-client`, PyPI
-//! `python-engineio` (sync and asyncio) and a headless Chromium.
+//! `python-engineio` (sync and asyncio) and a headless Chromium; and against `--app socketio`: npm
+//! `socket.io-client`, with both parsers, and PyPI `python-socketio`.
 //!
 //! The scenarios are the scripts in `tests/interop`; this file starts the server for each, runs the
 //! script, and then looks at what the server has kept. They need programs that `cargo test` alone
@@ -290,6 +291,15 @@ fn echo(client: Client, plan: &str) {
     scenario(client, "echo", plan, &[], &[]);
 }
 
+/// Every handler of `--app socketio`, several namespaces and refusals, 10,000 events each way.
+fn socketio_app(client: Client, plan: &str, parser: &str) {
+    let server = Server::start(&["--app", "socketio", "--parser", parser]);
+    let mut script = client.run("socketio_app", &server, plan, &[parser]);
+    script.end_well(SCRIPT_DEADLINE);
+    println!("{}", script.output());
+    server.expect_clean_end();
+}
+
 fn limit(client: Client, plan: &str) {
     scenario(client, "limit", plan, &["--max-payload", "1000000"], &[]);
 }
@@ -561,6 +571,15 @@ scenarios! {
     python_asyncio_polling_busy_for_ten_intervals_stays_connected: busy(PythonAsyncio, "polling");
     python_asyncio_websocket_busy_for_ten_intervals_stays_connected: busy(PythonAsyncio, "websocket");
     python_asyncio_upgrade_busy_for_ten_intervals_stays_connected: busy(PythonAsyncio, "upgrade");
+
+    socketio_js_polling_every_handler: socketio_app(Js, "polling", "text");
+    socketio_js_websocket_every_handler: socketio_app(Js, "websocket", "text");
+    socketio_js_upgrade_every_handler: socketio_app(Js, "upgrade", "text");
+    socketio_js_msgpack_every_handler: socketio_app(Js, "upgrade", "msgpack");
+    socketio_python_sync_polling_every_handler: socketio_app(PythonSync, "polling", "text");
+    socketio_python_sync_upgrade_every_handler: socketio_app(PythonSync, "upgrade", "text");
+    socketio_python_asyncio_websocket_every_handler: socketio_app(PythonAsyncio, "websocket", "text");
+    socketio_python_asyncio_upgrade_every_handler: socketio_app(PythonAsyncio, "upgrade", "text");
 
     js_polling_first_ping_after_one_interval: first_ping("polling");
     js_websocket_first_ping_after_one_interval: first_ping("websocket");

@@ -96,6 +96,7 @@ pub enum SessionRequest {
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     path: String,
+    also: Vec<String>,
     polling: bool,
     websocket: bool,
     cors: Cors,
@@ -105,6 +106,7 @@ impl Default for Endpoint {
     fn default() -> Self {
         Self {
             path: "/engine.io/".into(),
+            also: Vec::new(),
             polling: true,
             websocket: true,
             cors: Cors::default(),
@@ -116,11 +118,13 @@ impl Endpoint {
     /// The path, `/engine.io/` unless it is set. Slashes at both ends are added where they are missing. The endpoint
     /// serves everything below it, as the references do.
     pub fn set_path(&mut self, path: &str) {
-        let name = path.trim_matches('/');
-        self.path = match name {
-            "" => "/".into(),
-            _ => alloc::format!("/{name}/"),
-        };
+        self.path = with_slashes(path);
+    }
+
+    /// One more path, which is served like the first. A session belongs to all of them: which one it was opened on is for
+    /// the application to see in its request.
+    pub fn add_path(&mut self, path: &str) {
+        self.also.push(with_slashes(path));
     }
 
     /// The path, with slashes at both ends.
@@ -156,7 +160,8 @@ impl Endpoint {
     /// Says what a request is. The order of the checks is the JavaScript reference's: transport, origin, session or
     /// method, version.
     pub fn route<'a>(&self, request: &'a RequestView<'a>) -> Route<'a> {
-        if !request.path.starts_with(&self.path[..]) {
+        let mut paths = core::iter::once(&self.path).chain(&self.also);
+        if !paths.any(|path| request.path.starts_with(&path[..])) {
             return Route::NotOurs;
         }
         let transport = match request
@@ -201,6 +206,13 @@ impl Endpoint {
             }
             _ => Route::Open(transport),
         }
+    }
+}
+
+fn with_slashes(path: &str) -> String {
+    match path.trim_matches('/') {
+        "" => "/".into(),
+        name => alloc::format!("/{name}/"),
     }
 }
 

@@ -406,6 +406,11 @@ impl<E: Send + Sync + 'static> Cell<E> {
         self.hub.now()
     }
 
+    /// A deadline for what is above the session, kept with all the others of the server.
+    pub(crate) fn alarm(&self) -> CellAlarm {
+        CellAlarm(Alarm::register(&self.hub.timers, self.shard))
+    }
+
     fn run<T>(&self, work: impl FnOnce(&mut CellState) -> T) -> T {
         let mut wakers: SmallVec<[Waker; 4]> = SmallVec::new();
         let mut state = lock(&self.state);
@@ -556,6 +561,17 @@ impl<E: Send + Sync + 'static> Cell<E> {
     pub fn give_up_sending(&self, place: u64) {
         let gone = lock(&self.state).senders.remove(&place);
         drop(gone);
+    }
+}
+
+/// A deadline of whoever runs on a session. Dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct CellAlarm(AlarmGuard);
+
+impl CellAlarm {
+    /// Wakes `waker` when `deadline` has come; replaces what was set before.
+    pub(crate) fn set(&self, deadline: Option<Instant>, waker: &Waker) {
+        self.0.0.set(deadline, waker);
     }
 }
 

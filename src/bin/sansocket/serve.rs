@@ -1,6 +1,12 @@
 //! `sansocket serve`.
 
+mod bench;
+mod echo;
+mod socketio;
+
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,6 +16,8 @@ use sansocket::engineio::Transport;
 use sansocket::http::{Cors, Endpoint, Request, Response};
 use sansocket::runtime::Runtime;
 use sansocket::runtime::engineio::{Builder, Handle, Server, Stats};
+use sansocket::runtime::socketio::Handle as SocketIoHandle;
+use sansocket::socketio::{MSGPACK, Parser, TEXT};
 use sansocket::tls::Acceptor;
 use tokio::sync::mpsc;
 
@@ -37,9 +45,9 @@ pub struct Arguments {
     /// The address to listen on; port 0 is any free one
     #[arg(long, default_value = "127.0.0.1:3000")]
     addr: String,
-    /// The path below which Engine.IO lives
-    #[arg(long, default_value = "/engine.io/")]
-    path: String,
+    /// The path below which the app lives: `/engine.io/` for echo, `/socket.io/` for socketio; bench has both
+    #[arg(long)]
+    path: Option<String>,
     /// The runtime to run on
     #[arg(long, value_enum, default_value = "tokio", value_name = "RUNTIME")]
     runtime: RuntimeName,
@@ -55,6 +63,12 @@ pub struct Arguments {
     /// How long a WebSocket may take to prove itself and upgrade
     #[arg(long, value_parser = arguments::duration, value_name = "DURATION", default_value = "10s")]
     upgrade_timeout: Duration,
+    /// How long a Socket.IO client may take to join a namespace
+    #[arg(long, value_parser = arguments::duration, value_name = "DURATION", default_value = "45s")]
+    connect_timeout: Duration,
+    /// How Socket.IO packets are written, on the app socketio
+    #[arg(long, value_enum, default_value = "text")]
+    parser: ParserName,
     /// The largest message that is taken, in bytes
     #[arg(long, value_parser = arguments::size, value_name = "SIZE", default_value = "1000000")]
     max_payload: usize,
@@ -79,8 +93,72 @@ pub struct Arguments {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum App {
-    /// Every message is sent back as it came
+    /// Engine.IO: every message is sent back as it came
     Echo,
+    /// Socket.IO, with the handlers that test suites want
+    Socketio,
+    /// Engine.IO's echo and Socket.IO's `echo` and `broadcast`, for load generators
+    Bench,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ParserName {
+    /// JSON text, with bytes beside it: what every client speaks
+    Text,
+    /// As npm's socket.io-msgpack-parser does
+    Msgpack,
+}
+
+impl ParserName {
+    fn parser(self) -> &'static dyn Parser {
+        match self {
+            Self::Text => &TEXT,
+            Self::Msgpack => &MSGPACK,
+        }
+    }
+}
+
+impl App {
+    fn default_path(self) -> &'static str {
+        match self {
+            Self::Echo | Self::Bench => "/engine.io/",
+            Self::Socketio => "/socket.io/",
+        }
+    }
+}
+
+impl Arguments {
+    fn app(&self) -> App {
+        self.app.unwrap_or(App::Echo)
+    }
+
+    fn path(&self) -> &str {
+        self.path.as_deref().unwrap_or(self.app().default_path())
+    }
+}
+
+/// An app that listens.
+struct Running {
+    address: SocketAddr,
+    handle: Handle,
+    /// Of the apps that speak Socket.IO.
+    io: Option<SocketIoHandle>,
+    serving: Serving,
+}
+
+type Serving = Pin<Box<dyn Future<Output = sansocket::Result<()>> + Send>>;
+
+impl Running {
+    /// Ends it in order.
+    fn shutdown(&self) -> impl Future<Output = ()> + use<> {
+        let (handle, io) = (self.handle.clone(), self.io.clone());
+        async move {
+            match io {
+                Some(io) => io.shutdown(PATIENCE).await,
+                None => handle.shutdown(PATIENCE).await,
+            }
+        }
+    }
 }
 
 fn transport(name: &str) -> Result<Transport, String> {
@@ -123,7 +201,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     };
     // One thread alone does it all.
     let workers = if threads == 1 { 0 } else { threads };
-    let served = runtimes::run_on(arguments.runtime, workers, Serving(&arguments, tls));
+    let served = runtimes::run_on(arguments.runtime, workers, Serve(&arguments, tls));
     match served.map_err(Into::into).and_then(|served| served) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -141,9 +219,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-struct Serving<'a>(&'a Arguments, Option<Acceptor>);
+struct Serve<'a>(&'a Arguments, Option<Acceptor>);
 
-impl Job for Serving<'_> {
+impl Job for Serve<'_> {
     type Output = sansocket::Result<()>;
 
     async fn run<R: Runtime>(self, runtime: R) -> sansocket::Result<()> {
@@ -164,53 +242,47 @@ async fn serve<R: Runtime>(runtime: R, arguments: &Arguments, tls: Option<Accept
         let page = Arc::new(Page {
             arguments_stats: arguments.stats,
             shows_page: arguments.app.is_none(),
-            endpoint: endpoint_path(&arguments.path),
+            endpoint: endpoint_path(arguments.path()),
             counted,
-            handle: Mutex::new(None),
+            handles: Mutex::new(None),
             restart,
         });
         let mut options = options(runtime.clone(), arguments);
         if let Some(tls) = &tls {
             options = options.tls(tls.clone());
         }
-        let server = options
-            .fallback({
-                let page = page.clone();
-                move |request| {
-                    let response = page.answer(&request);
-                    async move { response }
-                }
-            })
-            .bind(&address)
-            .await?;
-        let handle = server.handle();
-        page.set_handle(&handle);
+        let options = options.fallback({
+            let page = page.clone();
+            move |request| {
+                let response = page.answer(&request);
+                async move { response }
+            }
+        });
+        let mut running = match arguments.app() {
+            App::Echo => echo::start(options, &address).await?,
+            App::Socketio => socketio::start(options, arguments, &address).await?,
+            App::Bench => bench::start(options, arguments, &address).await?,
+        };
+        page.set_handles(&running);
         // After a restart it is the same port again, also where any was asked for.
-        address = server.local_addr().to_string();
+        address = running.address.to_string();
         if first {
-            announce(server.local_addr(), tls.is_some());
+            announce(running.address, tls.is_some());
             first = false;
         }
-        let serving = server.serve(|mut socket| async move {
-            while let Some(message) = socket.recv().await {
-                // To the end also where the client wants no answers any more: what it sent is counted.
-                let _gone = socket.send(message).await;
-            }
-            Ok(())
-        });
-        tokio::pin!(serving);
+        let ending = running.shutdown();
         let down = tokio::select! {
-            served = &mut serving => return served,
+            served = &mut running.serving => return served,
             _ = signals.next() => {
-                let (served, ()) = tokio::join!(serving, handle.shutdown(PATIENCE));
+                let (served, ()) = tokio::join!(running.serving, ending);
                 return served;
             }
             down = restarting.recv() => down.unwrap_or_default(),
         };
         runtime.sleep_until(runtime.now() + RESTART_GRACE).await;
-        let (served, ()) = tokio::join!(serving, handle.abort());
+        let (served, ()) = tokio::join!(running.serving, running.handle.abort());
         served?;
-        let stats = handle.stats();
+        let stats = running.handle.stats();
         counted.opened += stats.opened;
         counted.closed += stats.closed;
         counted.received += stats.received;
@@ -224,7 +296,7 @@ async fn serve<R: Runtime>(runtime: R, arguments: &Arguments, tls: Option<Accept
 
 fn options<R: Runtime>(runtime: R, arguments: &Arguments) -> Builder<R> {
     Server::builder_on(runtime)
-        .path(&arguments.path)
+        .path(arguments.path())
         .ping_interval(arguments.ping_interval)
         .ping_timeout(arguments.ping_timeout)
         .upgrade_timeout(arguments.upgrade_timeout)
@@ -258,13 +330,14 @@ struct Page {
     endpoint: String,
     /// What was counted before the last restart.
     counted: Stats,
-    handle: Mutex<Option<Handle>>,
+    handles: Mutex<Option<(Handle, Option<SocketIoHandle>)>>,
     restart: mpsc::UnboundedSender<Duration>,
 }
 
 impl Page {
-    fn set_handle(&self, handle: &Handle) {
-        *self.handle.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(handle.clone());
+    fn set_handles(&self, running: &Running) {
+        let handles = (running.handle.clone(), running.io.clone());
+        *self.handles.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(handles);
     }
 
     fn answer(&self, request: &Request) -> Response {
@@ -284,19 +357,21 @@ impl Page {
     }
 
     fn stats(&self) -> String {
-        let handle = self
-            .handle
+        let handles = self
+            .handles
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .clone();
+        let (handle, io) = handles.unzip();
         let stats = handle.map(|handle| handle.stats()).unwrap_or_default();
         format!(
-            r#"{{"sessions":{},"opened":{},"closed":{},"received":{},"sent":{}}}"#,
+            r#"{{"sessions":{},"opened":{},"closed":{},"received":{},"sent":{}{}}}"#,
             stats.sessions,
             self.counted.opened + stats.opened,
             self.counted.closed + stats.closed,
             self.counted.received + stats.received,
             self.counted.sent + stats.sent,
+            io.flatten().map(|io| socketio::stats(&io)).unwrap_or_default(),
         )
     }
 }

@@ -1,0 +1,181 @@
+//! All namespaces of a server.
+
+use std::boxed::Box;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::vec::Vec;
+
+use super::handlers::Handlers;
+use super::namespace::NamespaceCore;
+use super::socket::SocketCore;
+use crate::engineio::{Sid, Str};
+use crate::runtime::engineio::Handle as EngineHandle;
+use crate::socketio::server::Config;
+use crate::wire::Entropy;
+
+type Matches = Box<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// All namespaces of a server, and what its connections share.
+pub(super) struct Registry {
+    pub(super) config: Arc<Config>,
+    /// How many handlers of one connection run at once.
+    pub(super) concurrency: usize,
+    pub(super) entropy: Mutex<Entropy>,
+    pub(super) engine: OnceLock<EngineHandle>,
+    pub(super) closing: AtomicBool,
+    pub(super) connections: AtomicUsize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    namespaces: BTreeMap<Str, Entry>,
+    patterns: Vec<Arc<Pattern>>,
+}
+
+struct Entry {
+    core: Arc<NamespaceCore>,
+    /// How many sockets are in it or want to be, of one that is only there for their sake.
+    users: Option<usize>,
+}
+
+struct Pattern {
+    matches: Matches,
+    handlers: Arc<Handlers>,
+}
+
+impl Registry {
+    pub(super) fn new(config: Config, concurrency: usize, entropy: Entropy) -> Arc<Self> {
+        Arc::new(Self {
+            config: Arc::new(config),
+            concurrency: concurrency.max(1),
+            entropy: Mutex::new(entropy),
+            engine: OnceLock::new(),
+            closing: AtomicBool::new(false),
+            connections: AtomicUsize::new(0),
+            state: Mutex::default(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic in a pattern's function leaves the state as it was.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn make(self: &Arc<Self>, name: Str, handlers: Arc<Handlers>) -> Arc<NamespaceCore> {
+        let registry = Arc::downgrade(self);
+        Arc::new(NamespaceCore::new(name, handlers, registry, self.config.parser))
+    }
+
+    /// The namespace of this name, which is there from now on.
+    pub(super) fn of(self: &Arc<Self>, name: Str) -> Arc<NamespaceCore> {
+        let pattern = self.pattern(&name);
+        let mut state = self.lock();
+        if let Some(entry) = state.namespaces.get_mut(&name) {
+            // It stays, now that somebody has asked for it.
+            entry.users = None;
+            return entry.core.clone();
+        }
+        let handlers = pattern.map(|pattern| pattern.handlers.clone()).unwrap_or_default();
+        let core = self.make(name.clone(), handlers);
+        let entry = Entry {
+            core: core.clone(),
+            users: None,
+        };
+        state.namespaces.insert(name, entry);
+        core
+    }
+
+    /// Namespaces that come and go with their clients. What is returned holds their handlers, and is none itself.
+    pub(super) fn matching(self: &Arc<Self>, matches: Matches) -> Arc<NamespaceCore> {
+        let handlers = Arc::new(Handlers::default());
+        let pattern = Pattern {
+            matches,
+            handlers: handlers.clone(),
+        };
+        self.lock().patterns.push(Arc::new(pattern));
+        self.make(Str::new(), handlers)
+    }
+
+    /// The application's functions run without the lock.
+    fn pattern(&self, name: &str) -> Option<Arc<Pattern>> {
+        let patterns = self.lock().patterns.clone();
+        patterns.into_iter().find(|pattern| (pattern.matches)(name))
+    }
+
+    /// The namespace that a client wants to join, if there is one. To be [released](Self::release), once.
+    pub(super) fn enter(self: &Arc<Self>, name: &Str) -> Option<Arc<NamespaceCore>> {
+        let known = |state: &mut State| {
+            let entry = state.namespaces.get_mut(name)?;
+            entry.users = entry.users.map(|users| users + 1);
+            Some(entry.core.clone())
+        };
+        if let Some(core) = known(&mut self.lock()) {
+            return Some(core);
+        }
+        let pattern = self.pattern(name)?;
+        let mut state = self.lock();
+        // Another client may have come before.
+        if let Some(core) = known(&mut state) {
+            return Some(core);
+        }
+        let core = self.make(name.clone(), pattern.handlers.clone());
+        let entry = Entry {
+            core: core.clone(),
+            users: Some(1),
+        };
+        state.namespaces.insert(name.clone(), entry);
+        Some(core)
+    }
+
+    /// A socket is gone, or was not let in.
+    pub(super) fn release(&self, name: &Str) {
+        let mut state = self.lock();
+        let Some(entry) = state.namespaces.get_mut(name) else {
+            return;
+        };
+        if let Some(users) = &mut entry.users {
+            *users = users.saturating_sub(1);
+            if *users == 0 {
+                let entry = state.namespaces.remove(name);
+                drop(state);
+                drop(entry);
+            }
+        }
+    }
+
+    pub(super) fn namespaces(&self) -> Vec<Arc<NamespaceCore>> {
+        self.lock()
+            .namespaces
+            .values()
+            .map(|entry| entry.core.clone())
+            .collect()
+    }
+
+    pub(super) fn socket(&self, id: &str) -> Option<Arc<SocketCore>> {
+        self.namespaces().iter().find_map(|namespace| namespace.socket(id))
+    }
+
+    /// An id for a socket, that nobody can guess.
+    pub(super) fn new_id(&self) -> Str {
+        let mut entropy = [0; 15];
+        (self.entropy.lock().unwrap_or_else(PoisonError::into_inner))(&mut entropy);
+        Sid::from_entropy(entropy).as_str().into()
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    /// The server has ended: handlers that hold what holds them are let go.
+    pub(super) fn end(&self) {
+        let patterns = core::mem::take(&mut self.lock().patterns);
+        for pattern in patterns {
+            pattern.handlers.clear();
+        }
+        for namespace in self.namespaces() {
+            namespace.handlers.clear();
+        }
+    }
+}

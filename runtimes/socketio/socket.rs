@@ -1,0 +1,264 @@
+//! One client in one namespace.
+
+use core::any::Any;
+use core::fmt;
+use core::marker::PhantomData;
+use std::boxed::Box;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::vec::Vec;
+
+use serde_core::de::DeserializeOwned;
+
+use super::broadcast::Broadcast;
+use super::emit::{Call, Emit};
+use super::link::Link;
+use super::namespace::{Namespace, NamespaceCore};
+use crate::engineio::{Str, Transport};
+use crate::error::Result;
+use crate::http::Request;
+use crate::socketio::{Args, FromArgs, IntoArgs, Key};
+
+/// Everything about a socket but its data's type.
+pub(super) struct SocketCore {
+    pub(super) id: Str,
+    /// By which the namespace knows it.
+    pub(super) number: u64,
+    pub(super) key: Key,
+    pub(super) link: Arc<Link>,
+    pub(super) namespace: Arc<NamespaceCore>,
+    pub(super) data: OnceLock<Box<dyn Any + Send + Sync>>,
+    pub(super) membership: Mutex<Membership>,
+}
+
+/// Whether the namespace knows a socket, and the rooms for when it does not.
+pub(super) enum Membership {
+    /// It was not accepted yet: what it is to join.
+    Waiting(Vec<Str>),
+    Member,
+    /// It is gone, and was in these.
+    Gone(Vec<Str>),
+}
+
+impl fmt::Debug for SocketCore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketCore")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SocketCore {
+    pub(super) fn membership(&self) -> std::sync::MutexGuard<'_, Membership> {
+        // Nothing that can panic runs under this lock.
+        self.membership.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether its data is of this type. Everybody may do without data.
+    fn has<D: 'static>(&self) -> bool {
+        let nothing: &dyn Any = &();
+        nothing.is::<D>() || self.data.get().is_some_and(|data| data.is::<D>())
+    }
+
+    pub(super) fn join(self: &Arc<Self>, room: &str) {
+        self.namespace.join(self, room);
+    }
+}
+
+/// One client in one namespace: a cheap clone, for handlers, other tasks, and to keep anywhere.
+///
+/// `D` is its data: what the namespace's connect handler returned for it.
+pub struct Socket<D = ()> {
+    core: Arc<SocketCore>,
+    data: PhantomData<fn() -> D>,
+}
+
+impl<D> Clone for Socket<D> {
+    fn clone(&self) -> Self {
+        Self {
+            core: self.core.clone(),
+            data: PhantomData,
+        }
+    }
+}
+
+impl<D> fmt::Debug for Socket<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket")
+            .field("id", &self.core.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<D> PartialEq for Socket<D> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.core, &other.core)
+    }
+}
+
+impl<D> Eq for Socket<D> {}
+
+impl<D: Send + Sync + 'static> Socket<D> {
+    /// `None` where its data is of another type.
+    pub(super) fn new(core: Arc<SocketCore>) -> Option<Self> {
+        core.has::<D>().then_some(Self {
+            core,
+            data: PhantomData,
+        })
+    }
+
+    /// The socket's id, which other clients may know. Not the id of the Engine.IO session, which they must not.
+    pub fn id(&self) -> &str {
+        &self.core.id
+    }
+
+    /// What the connect handler returned for it.
+    pub fn data(&self) -> &D {
+        let nothing: &dyn Any = &();
+        let data = self.core.data.get().and_then(|data| data.downcast_ref::<D>());
+        data.or_else(|| nothing.downcast_ref())
+            .expect("the type was looked at when the socket was made")
+    }
+
+    /// The same socket, for whoever knows its data's type. `None` where that is another one.
+    pub fn with_data<T: Send + Sync + 'static>(&self) -> Option<Socket<T>> {
+        Socket::new(self.core.clone())
+    }
+
+    /// The namespace that it is in.
+    pub fn namespace(&self) -> Namespace<D> {
+        Namespace::of(self.core.namespace.clone())
+    }
+
+    /// The HTTP request that opened the connection: headers, query, address. `None` where the server was told to keep none.
+    pub fn request(&self) -> Option<&Request> {
+        self.core.link.request.as_deref()
+    }
+
+    /// What carries the connection at the moment.
+    pub fn transport(&self) -> Transport {
+        self.core.link.cell.look(|session| session.transport())
+    }
+
+    /// Whether it is in its namespace still.
+    pub fn is_connected(&self) -> bool {
+        self.core.link.look(|state| state.machine.is_connected(self.core.key))
+    }
+
+    /// Emits an event to this client. A tuple or an array is several arguments; see [`IntoArgs`].
+    ///
+    /// It is encoded at once and sent when the future is awaited, which waits for room in the queue. `Ok` means queued: it
+    /// arrives in order and at most once.
+    ///
+    /// # Errors
+    /// The future's: [`Error::Encode`](crate::Error::Encode) for arguments without a JSON form, and
+    /// [`Error::Emit`](crate::Error::Emit), which gives them back, for a socket that is gone and a reserved name.
+    pub fn emit<A: IntoArgs + ?Sized>(&self, event: &str, args: &A) -> Emit {
+        Emit::one(self.core.clone(), event, args.to_args())
+    }
+
+    /// Emits an event if there is room for it now.
+    ///
+    /// # Errors
+    /// As those of [`emit`](Self::emit), and a full queue.
+    pub fn try_emit<A: IntoArgs + ?Sized>(&self, event: &str, args: &A) -> Result<()> {
+        let args = args.to_args()?;
+        let emitted = self
+            .core
+            .link
+            .with(|state, _, _| state.machine.emit(self.core.key, event, args));
+        Ok(emitted?)
+    }
+
+    /// Emits an event that may be lost: it goes out if the transport takes it at once. Says whether it did.
+    ///
+    /// # Errors
+    /// As those of [`emit`](Self::emit), and a full queue.
+    pub fn emit_volatile<A: IntoArgs + ?Sized>(&self, event: &str, args: &A) -> Result<bool> {
+        let args = args.to_args()?;
+        let emitted = self.core.link.with(|state, session, _| {
+            state.machine.handle_writable(session.is_writable());
+            state.machine.emit_volatile(self.core.key, event, args)
+        });
+        Ok(emitted?)
+    }
+
+    /// Emits an event and waits for its acknowledgement, whose first argument it gives.
+    ///
+    /// # Errors
+    /// The future's: those of [`emit`](Self::emit), [`Error::Ack`](crate::Error::Ack) where none came, and
+    /// [`Error::Decode`](crate::Error::Decode) where it is of another shape.
+    pub fn call<T: DeserializeOwned>(&self, event: &str, args: &(impl IntoArgs + ?Sized)) -> Call<T> {
+        Call::first(self.core.clone(), event, args.to_args())
+    }
+
+    /// Emits an event and waits for its acknowledgement, all of whose arguments it gives: a tuple, or [`Args`].
+    ///
+    /// # Errors
+    /// As those of [`call`](Self::call).
+    pub fn call_args<A: FromArgs>(&self, event: &str, args: &(impl IntoArgs + ?Sized)) -> Call<A> {
+        Call::all(self.core.clone(), event, args.to_args())
+    }
+
+    /// Enters a room.
+    pub fn join(&self, room: impl AsRef<str>) {
+        self.core.join(room.as_ref());
+    }
+
+    /// Leaves a room; not that of its own id.
+    pub fn leave(&self, room: impl AsRef<str>) {
+        self.core.namespace.leave(&self.core, room.as_ref());
+    }
+
+    /// The rooms that it is in, or was in when it was disconnected: that of its own id first, then in the order of joining.
+    pub fn rooms(&self) -> Vec<Str> {
+        self.core.namespace.rooms_of(&self.core)
+    }
+
+    /// Whoever else is in a room.
+    pub fn to(&self, room: impl AsRef<str>) -> Broadcast<D> {
+        self.broadcast().to(room)
+    }
+
+    /// Everybody else in the namespace who is not in a room.
+    pub fn except(&self, room: impl AsRef<str>) -> Broadcast<D> {
+        self.broadcast().except(room)
+    }
+
+    /// Everybody else in the namespace.
+    pub fn broadcast(&self) -> Broadcast<D> {
+        Broadcast::new(self.core.namespace.clone()).except(&self.core.id)
+    }
+
+    /// Throws the client out of the namespace; with `close`, out of all of them, and closes the connection.
+    pub fn disconnect(&self, close: bool) {
+        self.core.link.with(|state, _, now| {
+            if close {
+                state.machine.close(now);
+            } else {
+                state.machine.disconnect(now, self.core.key);
+            }
+        });
+        // The connection's task tells the handlers; whoever counts sockets now shall not count it.
+        self.core.namespace.remove(&self.core);
+    }
+}
+
+impl<D: Send + Sync + 'static> Socket<D> {
+    /// The arguments of an event, made into what its handler wants.
+    pub(super) fn typed(core: &Arc<SocketCore>) -> Option<Self> {
+        Self::new(core.clone())
+    }
+}
+
+/// For handlers that pass arguments on as they came.
+impl<D> AsRef<str> for Socket<D> {
+    fn as_ref(&self) -> &str {
+        &self.core.id
+    }
+}
+
+const _: () = {
+    const fn is_send<T: Send + Sync>() {}
+    is_send::<Socket<()>>();
+    is_send::<Args>();
+};
