@@ -1,6 +1,7 @@
 //! What can go wrong, by who is to blame.
 
 use crate::engineio::{Data, PacketError, Violation};
+use crate::socketio::{AckError, DecodeError, EmitError, EncodeError};
 
 /// A result of this crate.
 pub type Result<T, E = Error> = core::result::Result<T, E>;
@@ -28,6 +29,18 @@ pub enum Error {
     /// A session ended with messages that were never handed to a transport.
     #[error("the session ended ({}) with {} messages unsent", .0.reason, .0.unsent)]
     Unsent(crate::engineio::Closed),
+    /// A Socket.IO event could not be queued; its arguments are given back.
+    #[error(transparent)]
+    Emit(#[from] EmitError),
+    /// A Socket.IO event was not acknowledged.
+    #[error(transparent)]
+    Ack(#[from] AckError),
+    /// A value can not be sent as the arguments of a Socket.IO event.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The arguments of a Socket.IO event are not what was expected.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
     /// The caller gave a value that can not be used.
     #[error("unusable {what}: {why}")]
     Unusable {
