@@ -293,7 +293,9 @@ impl Client {
         let (index, args) = self.check(key, name, args)?;
         let now = self.writable && self.queue.is_empty() && self.is_connected(key);
         if now {
-            self.emit_or_wait(index, new_emit(key, None, name, args))?;
+            let mut emit = new_emit(key, None, name, args);
+            emit.volatile = true;
+            self.emit_or_wait(index, emit)?;
         }
         Ok(now)
     }
@@ -655,7 +657,7 @@ impl Client {
             match self.index(emit.key) {
                 Some(index) => self.keep(index, emit),
                 // It was told of already; a former try may have been sent.
-                None if emit.retried => {}
+                None if emit.retried || emit.volatile => {}
                 None => self.tell_unsent(emit),
             }
         }
@@ -675,6 +677,9 @@ impl Client {
     /// An event was not begun, and can not be now.
     fn keep(&mut self, index: usize, emit: Emit) {
         let socket = &mut self.sockets[index];
+        if emit.volatile {
+            return;
+        }
         if !emit.retried {
             self.offline_cost += emit.cost();
             socket.offline.push_back(emit);
@@ -1092,6 +1097,7 @@ fn new_emit(key: Key, id: Option<u64>, name: &str, args: Args) -> Emit {
         name: name.into(),
         args,
         retried: false,
+        volatile: false,
     }
 }
 

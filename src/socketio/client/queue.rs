@@ -23,6 +23,8 @@ pub(super) struct Emit {
     pub(super) args: Args,
     /// Somebody else keeps it for the case that it is lost.
     pub(super) retried: bool,
+    /// Nobody keeps it: it goes out at once or not at all.
+    pub(super) volatile: bool,
 }
 
 impl Emit {

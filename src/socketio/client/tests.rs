@@ -281,6 +281,20 @@ fn what_waits_for_a_connection_follows_in_order() {
 }
 
 #[test]
+fn what_is_volatile_goes_at_once_or_never() {
+    let (mut client, key) = connected();
+    assert_eq!(client.emit_volatile(key, "a", args("[]")), Ok(true));
+    // Something waits.
+    assert_eq!(client.emit_volatile(key, "b", args("[]")), Ok(false));
+    client.handle_closed(DisconnectReason::TransportError);
+    assert_eq!(events(&mut client), [gone(key, DisconnectReason::TransportError)]);
+    reconnect(&mut client, "0{\"sid\":\"id\"}");
+    client.handle_writable(false);
+    assert_eq!(client.emit_volatile(key, "c", args("[]")), Ok(false));
+    assert_eq!(sent(&mut client), Vec::<String>::new());
+}
+
+#[test]
 fn what_is_too_late_is_not_sent() {
     let (mut client, key) = client();
     let id = client

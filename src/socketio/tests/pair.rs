@@ -716,7 +716,11 @@ impl World {
                 );
                 let timed_out = emitted.answer == Some(Err(AckError::TimedOut));
                 assert!(
-                    emitted.handed || emitted.given_back || timed_out || (emitted.retried && emitted.answer.is_some()),
+                    emitted.handed
+                        || emitted.given_back
+                        || timed_out
+                        || emitted.volatile
+                        || (emitted.retried && emitted.answer.is_some()),
                     "lost without a word: {key:?} {number} {emitted:?}"
                 );
                 assert!(!(emitted.received && emitted.given_back) || emitted.volatile);
