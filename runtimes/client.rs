@@ -14,7 +14,7 @@ use std::vec::Vec;
 
 use super::app::BoxFuture;
 use super::dial::dial;
-use super::driver::{give_scratch_back, take_scratch};
+use super::driver::{Scratch, give_scratch_back, take_scratch};
 use super::log::log;
 use super::{Runtime, Stream};
 use crate::Backoff;
@@ -552,7 +552,7 @@ impl<R: Runtime> ClientTask<R> {
     }
 
     /// Everything once; whether anything has happened.
-    fn turn(&mut self, cx: &mut Context<'_>, input: &mut [u8]) -> bool {
+    fn turn(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> bool {
         let now = self.runtime.now();
         if !self.has_begun(now) {
             return false;
@@ -567,7 +567,7 @@ impl<R: Runtime> ClientTask<R> {
         }
         for id in StreamId::ALL {
             busy |= self.connect(now, id, cx);
-            busy |= self.read(id, cx, input);
+            busy |= self.read(id, cx, scratch);
             busy |= self.write(id, cx);
             self.drop_useless(id, cx);
         }
@@ -615,14 +615,14 @@ impl<R: Runtime> ClientTask<R> {
     }
 
     /// Reads once.
-    fn read(&mut self, id: StreamId, cx: &mut Context<'_>, input: &mut [u8]) -> bool {
+    fn read(&mut self, id: StreamId, cx: &mut Context<'_>, scratch: &mut Scratch) -> bool {
         let Lane::Open { stream, .. } = &mut self.lanes[id as usize] else {
             return false;
         };
         if !self.shared.lock().connection.wants_input(id) {
             return false;
         }
-        let read = match stream.poll_read(cx, input) {
+        let read = match stream.poll_read(cx, &mut scratch.input) {
             Poll::Pending => return false,
             Poll::Ready(read) => read,
         };
@@ -632,7 +632,11 @@ impl<R: Runtime> ClientTask<R> {
                 self.lanes[id as usize] = Lane::None;
                 self.shared.lock().connection.handle_end(now, id);
             }
-            Ok(length) => self.shared.lock().connection.handle_input(now, id, &input[..length]),
+            Ok(length) => {
+                let input = &scratch.input[..length];
+                self.shared.lock().connection.handle_input(now, id, input);
+                scratch.handle_read(length);
+            }
             Err(error) => self.fail(id, error),
         }
         true
@@ -735,11 +739,27 @@ impl<R: Runtime> ClientTask<R> {
         settled
     }
 
-    fn run(&mut self, cx: &mut Context<'_>, input: &mut [u8]) -> Poll<()> {
+    fn is_over(&self) -> bool {
+        self.shared.lock().connection.look().closed().is_some()
+    }
+
+    /// Says on streams that lie idle that nothing more will come, as far as they take it at once.
+    fn say_goodbye(&mut self, cx: &mut Context<'_>) {
+        for id in StreamId::ALL {
+            let _any = self.write(id, cx);
+            self.drop_useless(id, cx);
+        }
+    }
+
+    fn run(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<()> {
         // Whoever does something from here on wakes the task.
         self.shared.lock().driver = Some(cx.waker().clone());
         for _ in 0..TURNS {
-            let mut busy = self.turn(cx, input);
+            let mut busy = self.turn(cx, scratch);
+            // Before anybody hears of the end: the program may be over then.
+            if self.is_over() {
+                self.say_goodbye(cx);
+            }
             match self.settle() {
                 Settled::Going => {}
                 Settled::Again => busy = true,
@@ -788,7 +808,7 @@ impl<R: Runtime> Future for ClientTask<R> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut scratch = take_scratch();
-        let polled = self.run(cx, &mut scratch.input);
+        let polled = self.run(cx, &mut scratch);
         give_scratch_back(scratch);
         polled
     }

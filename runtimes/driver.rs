@@ -17,10 +17,16 @@ use super::tasks::Tasks;
 use super::{Runtime, Stream};
 use crate::http::{Request, Response};
 use crate::time::Instant;
+#[cfg(feature = "tls")]
+use crate::wire::tls::TlsError;
 use crate::wire::{Cell, Connection, ConnectionEvent, Hub};
 
 /// How much is read at once. Per thread, not per connection.
 const READ: usize = 64 * 1024;
+
+/// How much is read at once by a thread that is one of thousands, until it has more to read.
+#[cfg(all(feature = "blocking", unix))]
+const READ_AT_FIRST: usize = 4 * 1024;
 
 /// After how many turns a connection lets others run.
 const TURNS: usize = 32;
@@ -46,17 +52,64 @@ pub(crate) struct Scratch {
     output: Vec<u8>,
 }
 
+impl Scratch {
+    /// So much was read at once: there may be more than the buffer holds.
+    pub(crate) fn handle_read(&mut self, length: usize) {
+        if length == self.input.len() && length < READ {
+            self.input = vec![0; READ];
+        }
+    }
+}
+
 thread_local! {
     static SCRATCH: core::cell::Cell<Option<Box<Scratch>>> = const { core::cell::Cell::new(None) };
+    /// How large this thread's input buffer is at first.
+    static AT_FIRST: core::cell::Cell<usize> = const { core::cell::Cell::new(READ) };
+}
+
+/// This thread is one of thousands: its buffer is small until it has much to read.
+#[cfg(all(feature = "blocking", unix))]
+pub(crate) fn begin_small() {
+    AT_FIRST.set(READ_AT_FIRST);
 }
 
 pub(crate) fn take_scratch() -> Box<Scratch> {
-    SCRATCH.take().unwrap_or_else(|| {
+    SCRATCH.take().or_else(spare_scratch).unwrap_or_else(|| {
         Box::new(Scratch {
-            input: vec![0; READ],
+            input: vec![0; AT_FIRST.get()],
             output: Vec::new(),
         })
     })
+}
+
+/// Buffers of threads that sleep, for others.
+#[cfg(all(feature = "blocking", unix))]
+#[allow(clippy::vec_box, reason = "each goes into a thread's place as it is, by its pointer")]
+static SPARE: std::sync::Mutex<Vec<Box<Scratch>>> = std::sync::Mutex::new(Vec::new());
+
+/// How many buffers are kept for threads that wake.
+#[cfg(all(feature = "blocking", unix))]
+const SPARES: usize = 16;
+
+/// The thread is going to sleep: where there are as many threads as connections, a buffer for each would be too much.
+#[cfg(all(feature = "blocking", unix))]
+pub(crate) fn park_scratch() {
+    if let Some(scratch) = SCRATCH.take() {
+        let mut spare = SPARE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if spare.len() < SPARES {
+            spare.push(scratch);
+        }
+    }
+}
+
+#[cfg(all(feature = "blocking", unix))]
+fn spare_scratch() -> Option<Box<Scratch>> {
+    SPARE.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop()
+}
+
+#[cfg(not(all(feature = "blocking", unix)))]
+fn spare_scratch() -> Option<Box<Scratch>> {
+    None
 }
 
 pub(crate) fn give_scratch_back(mut scratch: Box<Scratch>) {
@@ -215,6 +268,7 @@ impl<R: Runtime> ConnectionTask<R> {
                     &mut self.stuck
                 };
                 self.connection.handle_input(now, &scratch.input[..length], out);
+                scratch.handle_read(length);
             }
             Poll::Ready(Err(error)) => return Err(error),
         }
@@ -232,6 +286,10 @@ impl<R: Runtime> ConnectionTask<R> {
             self.connection.poll_transmit(now, out);
             if out.is_empty() {
                 break;
+            }
+            // A server that is cut off says no goodbyes. What was collected may be one only where this is seen already.
+            if self.shared.tasks.is_aborted() {
+                return Err(io::ErrorKind::ConnectionAborted.into());
             }
             any = true;
             let written = write(&mut self.stream, out, cx)?;
@@ -260,6 +318,10 @@ impl<R: Runtime> ConnectionTask<R> {
     fn fail(&mut self) -> Turn {
         let now = self.shared.hub.now();
         self.connection.handle_failure(now);
+        #[cfg(feature = "tls")]
+        if let Some(event @ ConnectionEvent::TlsFailed { .. }) = self.connection.poll_event() {
+            self.handle_event(event);
+        }
         Turn::Over
     }
 
@@ -272,6 +334,16 @@ impl<R: Runtime> ConnectionTask<R> {
                 } else {
                     let task = SessionTask(cell);
                     self.shared.runtime.spawn(self.shared.tasks.track(task));
+                }
+            }
+            #[cfg(feature = "tls")]
+            ConnectionEvent::TlsFailed { error, in_handshake } => {
+                let peer = self.connection.peer();
+                match error {
+                    // A client that has changed its mind, or was cut off.
+                    TlsError::EndedEarly | TlsError::Late => log!(info, "TLS handshake with {peer} failed: {error}"),
+                    _ if in_handshake => log!(warn, "TLS handshake with {peer} failed: {error}"),
+                    _ => log!(debug, "TLS with {peer} failed: {error}"),
                 }
             }
             ConnectionEvent::Fallback(request) => {

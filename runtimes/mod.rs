@@ -13,11 +13,21 @@ use std::vec::Vec;
 use crate::time::Instant;
 
 mod app;
+#[cfg(feature = "async-std")]
+pub mod async_std;
+#[cfg(all(feature = "blocking", unix))]
+pub mod blocking;
 mod client;
+#[cfg(any(feature = "smol", feature = "async-std", all(feature = "blocking", unix)))]
+mod clock;
 mod dial;
 mod driver;
 pub mod engineio;
+#[cfg(any(feature = "smol", feature = "async-std"))]
+pub mod futures_io;
 mod log;
+#[cfg(feature = "smol")]
+pub mod smol;
 mod tasks;
 #[cfg(feature = "tokio")]
 pub mod tokio;

@@ -60,6 +60,11 @@ impl Tasks {
         self.wake_all();
     }
 
+    /// Whether all tasks were told to end: one may be in the middle of a poll.
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.aborted.load(Ordering::SeqCst)
+    }
+
     /// Ready when no task is left.
     pub(crate) fn poll_idle(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();

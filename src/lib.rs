@@ -94,8 +94,10 @@
 //!
 //! | module | what it holds | feature |
 //! | --- | --- | --- |
-//! | `tokio` | the types of server and client on tokio | `tokio` |
+//! | `tokio`, `smol`, `async_std` | the types of server and client on that runtime | `tokio`, `smol`, `async-std` |
+//! | `blocking` | server and client on plain threads, without `async` | `blocking` |
 //! | `runtime` | the traits that a runtime brings, the async drivers, `Server`, `Socket`, `Sender`, `Handle`, `Client` | `wire` |
+//! | `tls` | certificates and trust of servers and clients, for `https` and `wss` | `tls` |
 //! | `wire` | HTTP/1.1, WebSocket, one TCP connection, the hub with all sessions, a client's streams: bytes in, bytes out | `wire` |
 //! | `http` | what a request asks for, who may ask, refusals; no state | `std` |
 //! | [`engineio`] | packets, payloads, the machines of both ends and their state tables | none |
@@ -110,7 +112,9 @@
 //! | `std` (default) | `http`, [`Error`]'s I/O variant |
 //! | `msgpack` | [`socketio`]'s parser that speaks with npm `socket.io-msgpack-parser` |
 //! | `wire` | `wire` and `runtime`, over `httparse` and `tungstenite` |
-//! | `tokio` | the module `tokio`; brings `wire` |
+//! | `tokio`, `smol`, `async-std` | the module of that runtime; brings `wire` |
+//! | `blocking` | the module `blocking`, on Unix; brings `wire` |
+//! | `tls` | `https` and `wss` for both ends, on every runtime: the module `tls`, over `rustls` |
 //! | `tracing` | log lines of the drivers |
 //! | `cli` | the program `sansocket`, with every runtime there is |
 //!
@@ -148,8 +152,16 @@ pub mod runtime;
 pub use backoff::Backoff;
 pub use error::{Error, Result, SendError};
 
+#[cfg(feature = "async-std")]
+pub use runtime::async_std;
+#[cfg(all(feature = "blocking", unix))]
+pub use runtime::blocking;
+#[cfg(feature = "smol")]
+pub use runtime::smol;
 #[cfg(feature = "tokio")]
 pub use runtime::tokio;
+#[cfg(feature = "tls")]
+pub use wire::tls;
 
 /// Compiles the programs in the client's documentation.
 #[cfg(all(doctest, feature = "tokio"))]
@@ -157,6 +169,6 @@ pub use runtime::tokio;
 struct ClientDoctests;
 
 /// Compiles and runs the programs in the README.
-#[cfg(all(doctest, feature = "tokio"))]
+#[cfg(all(doctest, feature = "tokio", feature = "blocking", unix))]
 #[doc = include_str!("../README.md")]
 struct ReadmeDoctests;

@@ -1,7 +1,8 @@
-//! The library's client on tokio, from outside: through the public API, against the library's own server in the same
+//! The library's client, from outside: through the public API, against the library's own server in the same
 //! process, and against servers that a test makes misbehave.
 //!
-//! Every test runs on a runtime of its own and under a deadline.
+//! Client and server are on tokio or on the runtime that `SANSOCKET_RUNTIME` names. Every test runs under a deadline, on a
+//! tokio of its own.
 
 #![cfg(feature = "cli")]
 
@@ -12,6 +13,10 @@ mod front;
 #[allow(dead_code, reason = "the other suite wants more of it")]
 #[path = "protocol/http.rs"]
 mod http;
+
+#[allow(dead_code, reason = "the other suite wants more of it")]
+#[path = "server/runtime.rs"]
+mod runtime;
 
 // How to host the library's server, and how to wait.
 #[path = "client/host.rs"]

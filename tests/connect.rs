@@ -13,6 +13,8 @@ mod front;
 #[allow(dead_code, reason = "the other suite wants more of it")]
 #[path = "protocol/http.rs"]
 mod http;
+#[path = "protocol/program.rs"]
+mod program;
 #[path = "connect/restarting.rs"]
 mod restarting;
 #[allow(dead_code, reason = "the other suite wants more of it")]

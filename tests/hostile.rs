@@ -14,6 +14,8 @@ mod client;
 mod deflate;
 #[path = "hostile/frames.rs"]
 mod frames;
+#[path = "protocol/program.rs"]
+mod program;
 #[path = "hostile/request.rs"]
 mod request;
 #[path = "hostile/server.rs"]

@@ -6,10 +6,14 @@
 //! does not, so they are ignored by default; `tests/interop/setup.sh` installs what they need, and
 //! `cargo test --features cli --test interop -- --ignored` runs them.
 //!
+//! - `SANSOCKET_RUNTIME`: what the program runs on (default tokio).
 //! - `SANSOCKET_PYTHON`: the Python with the clients (default `target/interop/venv/bin/python`).
 //! - `CHROMIUM`: the browser (default `/usr/bin/chromium`).
 //! - `SANSOCKET_SCREENSHOT`: where the browser's picture goes (default `target/interop/page.png`).
 #![cfg(feature = "cli")]
+
+#[path = "protocol/program.rs"]
+mod program;
 
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -155,8 +159,8 @@ impl Server {
     }
 
     fn start(flags: &[&str]) -> Server {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sansocket"));
-        command.args(["serve", "--addr", "127.0.0.1:0", "--stats"]).args(flags);
+        let mut command = program::program(&["serve", "--addr", "127.0.0.1:0", "--stats"]);
+        command.args(flags);
         let mut running = Running::start("sansocket serve", &mut command);
         let line = running.line_with("listening on http://", START_DEADLINE);
         let address = line.rsplit("http://").next().unwrap().to_owned();

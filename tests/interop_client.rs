@@ -8,6 +8,7 @@
 //!
 //! - `SANSOCKET_PYTHON`: the Python with the servers (default `target/interop/venv/bin/python`).
 //! - `SANSOCKET_PROGRAM`: the program (default: the one that Cargo has built for the test).
+//! - `SANSOCKET_RUNTIME`: what it runs on (default tokio).
 
 #![cfg(feature = "cli")]
 
@@ -22,6 +23,8 @@ mod program;
 mod proxy;
 #[path = "interop_client/server.rs"]
 mod server;
+#[path = "protocol/program.rs"]
+mod under_test;
 
 // What is tried, a file for each topic.
 #[path = "interop_client/closing.rs"]

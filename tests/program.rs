@@ -7,6 +7,8 @@
 #[allow(dead_code, reason = "the other suite wants more of them")]
 #[path = "protocol/http.rs"]
 mod http;
+#[path = "protocol/program.rs"]
+mod program;
 #[allow(dead_code, reason = "the other suite wants more of them")]
 #[path = "protocol/server.rs"]
 mod server;
@@ -29,9 +31,9 @@ use crate::session::{POLLING, Session};
 use crate::websocket::{Message, WebSocket};
 
 fn program(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sansocket"));
+    let mut command = program::program(arguments);
     // Log lines have a variable of their own, which the caller may have set.
-    command.args(arguments).env_remove("RUST_LOG").stdin(Stdio::null());
+    command.env_remove("RUST_LOG").stdin(Stdio::null());
     command
 }
 
@@ -76,7 +78,25 @@ struct Running {
 impl Running {
     #[track_caller]
     fn start(arguments: &[&str]) -> Self {
-        let mut child = program(arguments)
+        Self::spawn(program(arguments))
+    }
+
+    /// With a limit that a shell sets, such as `-n 40`.
+    #[cfg(unix)]
+    #[track_caller]
+    fn limited(limit: &str, arguments: &[&str]) -> Self {
+        let program = program(arguments);
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\"")]);
+        command.arg(program.get_program()).args(program.get_args());
+        // What it has to say about that is not to stand among the results.
+        command.env("RUST_LOG", "off").stdin(Stdio::null());
+        Self::spawn(command)
+    }
+
+    #[track_caller]
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
@@ -383,6 +403,29 @@ fn any_number_of_threads_serves() {
         }
         server.finish();
     }
+}
+
+/// The system has no file descriptor left for another connection: those that are there go on, and others are served as soon
+/// as there is one again.
+#[cfg(unix)]
+#[test]
+fn running_out_of_file_descriptors_is_survived() {
+    let server = Running::limited("-n 60", &["serve", "--app", "echo", "--addr", "127.0.0.1:0", "--stats"]);
+    let mut before = server.connect();
+    assert_eq!(before.get("/__stats").status, 200);
+    let mut many: Vec<TcpStream> = (0..100)
+        .map(|_| TcpStream::connect(server.address).expect("the system queues it"))
+        .collect();
+    // Nobody has said a word, so that nothing of them ends by itself.
+    let mut one_more = server.connect();
+    one_more.request("GET", "/__stats", &[], None);
+    one_more.assert_silent(Duration::from_millis(300));
+    assert_eq!(before.get("/__stats").status, 200);
+    many.drain(..80);
+    assert_eq!(one_more.response().status, 200);
+    drop(many);
+    assert_eq!(server.stats()[0], 0);
+    server.terminate();
 }
 
 // ---- how it restarts ----

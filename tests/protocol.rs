@@ -11,6 +11,8 @@
 // How to talk to it.
 #[path = "protocol/http.rs"]
 mod http;
+#[path = "protocol/program.rs"]
+mod program;
 #[path = "protocol/server.rs"]
 mod server;
 #[path = "protocol/session.rs"]

@@ -34,6 +34,8 @@ pub struct Builder<R, D = (), H = ()> {
     pub(super) entropy: Entropy,
     pub(super) connect: Connect<D>,
     pub(super) fallback: Option<Fallback>,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<crate::wire::tls::Acceptor>,
     pub(super) handlers: H,
 }
 
@@ -63,6 +65,8 @@ impl<R: Runtime> Builder<R> {
             entropy: Box::new(os_entropy),
             connect: Connect::Anybody(|| ()),
             fallback: None,
+            #[cfg(feature = "tls")]
+            tls: None,
             handlers: (),
         }
     }
@@ -86,6 +90,8 @@ impl<R: Runtime> Builder<R> {
             entropy: self.entropy,
             connect: Connect::Ask(Box::new(move |request| Box::pin(connect(request)))),
             fallback: self.fallback,
+            #[cfg(feature = "tls")]
+            tls: self.tls,
             handlers: (),
         }
     }
@@ -119,6 +125,8 @@ impl<R: Runtime, D: Send + Sync + 'static> Builder<R, D> {
             entropy: self.entropy,
             connect: self.connect,
             fallback: self.fallback,
+            #[cfg(feature = "tls")]
+            tls: self.tls,
             handlers: Events::default(),
         }
     }
@@ -255,6 +263,18 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Builder<R, D, H> {
         Fut: Future<Output = Response> + Send + 'static,
     {
         self.fallback = Some(Box::new(move |request| Box::pin(fallback(request))));
+        self
+    }
+
+    /// Serves `https` and `wss`, and nothing else. Keep a clone, to replace the certificates while the server runs:
+    /// [`Acceptor::reload`](crate::wire::tls::Acceptor::reload).
+    ///
+    /// A client has [`Limits::head_timeout`] for the handshake and its first request. One that does not come through it is
+    /// logged and [counted](crate::wire::Stats::failed_handshakes).
+    #[must_use]
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, acceptor: crate::wire::tls::Acceptor) -> Self {
+        self.tls = Some(acceptor);
         self
     }
 

@@ -145,6 +145,8 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Server<R, D, H> {
         let hub = hub
             .keep_requests(options.connect.wants_request())
             .with_fallback(options.fallback.is_some());
+        #[cfg(feature = "tls")]
+        let hub = hub.with_tls(options.tls.take());
         Ok(Self {
             runtime,
             listener,

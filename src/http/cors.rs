@@ -8,16 +8,16 @@ use alloc::vec::Vec;
 /// A request without an `Origin` header does not come from a web page, and is never refused. WebSocket requests are
 /// looked at like all others: the browser does not protect them by itself.
 ///
-/// By default only pages of the same host may. The comparison is of host and port, not of the scheme: behind a proxy
-/// that ends TLS the server sees `http` where the page says `https`.
+/// By default only pages of the same host may. The comparison is of host and port, and of the scheme only where the
+/// connection is TLS: behind a proxy that ends TLS the server sees `http` where the page says `https`.
 ///
 /// ```
 /// use sansocket::http::{Cors, CorsAnswer};
 ///
 /// let cors = Cors::origins(["https://example.com"]);
-/// assert_eq!(cors.check(Some("https://example.com"), None), CorsAnswer::Allow);
-/// assert_eq!(cors.check(Some("https://evil.example"), None), CorsAnswer::Refuse);
-/// assert_eq!(cors.check(None, None), CorsAnswer::NotAsked);
+/// assert_eq!(cors.check(Some("https://example.com"), None, true), CorsAnswer::Allow);
+/// assert_eq!(cors.check(Some("https://evil.example"), None, true), CorsAnswer::Refuse);
+/// assert_eq!(cors.check(None, None, true), CorsAnswer::NotAsked);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cors(Policy);
@@ -62,8 +62,8 @@ impl Cors {
         Self(Policy::Listed(origins.into_iter().map(Into::into).collect()))
     }
 
-    /// Looks at a request's `Origin` and `Host`.
-    pub fn check(&self, origin: Option<&str>, host: Option<&str>) -> CorsAnswer {
+    /// Looks at a request's `Origin` and `Host`, and at whether its connection is TLS.
+    pub fn check(&self, origin: Option<&str>, host: Option<&str>, is_secure: bool) -> CorsAnswer {
         let Some(origin) = origin else {
             return CorsAnswer::NotAsked;
         };
@@ -71,7 +71,7 @@ impl Cors {
             Policy::Unchecked => return CorsAnswer::NotAsked,
             Policy::Any => true,
             Policy::Listed(origins) => origins.iter().any(|listed| listed.eq_ignore_ascii_case(origin)),
-            Policy::SameOrigin => host.is_some_and(|host| is_same_host(origin, host)),
+            Policy::SameOrigin => host.is_some_and(|host| is_same_host(origin, host, is_secure)),
         };
         if allowed { CorsAnswer::Allow } else { CorsAnswer::Refuse }
     }
@@ -83,12 +83,14 @@ impl Default for Cors {
     }
 }
 
-fn is_same_host(origin: &str, host: &str) -> bool {
+fn is_same_host(origin: &str, host: &str, is_secure: bool) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else {
         // "null": a sandboxed page or a file.
         return false;
     };
     let default_port = match scheme {
+        // A page that came without TLS may have been written by anybody on its way.
+        "http" if is_secure => return false,
         "http" => ":80",
         "https" => ":443",
         _ => return false,
@@ -121,14 +123,32 @@ mod tests {
             ("null", "a.example", CorsAnswer::Refuse),
             ("file://", "", CorsAnswer::Refuse),
         ] {
-            assert_eq!(cors.check(Some(origin), Some(host)), answer, "{origin} at {host}");
+            assert_eq!(
+                cors.check(Some(origin), Some(host), false),
+                answer,
+                "{origin} at {host}"
+            );
         }
-        assert_eq!(cors.check(Some("http://a.example"), None), CorsAnswer::Refuse);
+        assert_eq!(cors.check(Some("http://a.example"), None, false), CorsAnswer::Refuse);
+    }
+
+    #[test]
+    fn over_tls_the_scheme_is_known() {
+        let cors = Cors::default();
+        for (origin, host, answer) in [
+            ("https://a.example", "a.example", CorsAnswer::Allow),
+            ("https://a.example:8443", "a.example:8443", CorsAnswer::Allow),
+            ("http://a.example", "a.example", CorsAnswer::Refuse),
+            ("http://a.example:8443", "a.example:8443", CorsAnswer::Refuse),
+            ("https://b.example", "a.example", CorsAnswer::Refuse),
+        ] {
+            assert_eq!(cors.check(Some(origin), Some(host), true), answer, "{origin} at {host}");
+        }
     }
 
     #[test]
     fn any_and_unchecked() {
-        assert_eq!(Cors::any().check(Some("null"), None), CorsAnswer::Allow);
-        assert_eq!(Cors::unchecked().check(Some("null"), None), CorsAnswer::NotAsked);
+        assert_eq!(Cors::any().check(Some("null"), None, false), CorsAnswer::Allow);
+        assert_eq!(Cors::unchecked().check(Some("null"), None, false), CorsAnswer::NotAsked);
     }
 }

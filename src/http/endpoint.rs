@@ -24,6 +24,8 @@ pub struct RequestView<'a> {
     pub query: &'a str,
     /// The headers.
     pub headers: &'a dyn Headers,
+    /// Whether the connection that it came on is TLS. Where it is not, somebody in front of the server may have ended TLS.
+    pub is_secure: bool,
 }
 
 impl RequestView<'_> {
@@ -147,7 +149,8 @@ impl Endpoint {
 
     /// Whether the request's origin may use the endpoint.
     pub fn check_origin(&self, request: &RequestView<'_>) -> CorsAnswer {
-        self.cors.check(request.header("origin"), request.header("host"))
+        let (origin, host) = (request.header("origin"), request.header("host"));
+        self.cors.check(origin, host, request.is_secure)
     }
 
     /// Says what a request is. The order of the checks is the JavaScript reference's: transport, origin, session or
@@ -249,6 +252,7 @@ mod tests {
             path,
             query,
             headers: &headers,
+            is_secure: false,
         };
         match Endpoint::default().route(&request) {
             Route::Session { sid, request } => Route::Session {

@@ -20,6 +20,8 @@ pub struct Request {
     headers: Vec<(String, Bytes)>,
     body: Bytes,
     peer: SocketAddr,
+    is_secure: bool,
+    certificate: Option<Bytes>,
 }
 
 impl Request {
@@ -40,7 +42,16 @@ impl Request {
             headers: headers.collect(),
             body: Bytes::new(),
             peer,
+            is_secure: view.is_secure,
+            certificate: None,
         }
+    }
+
+    #[must_use]
+    #[cfg(feature = "tls")]
+    pub(crate) fn with_certificate(mut self, certificate: Option<Bytes>) -> Self {
+        self.certificate = certificate;
+        self
     }
 
     #[must_use]
@@ -90,12 +101,23 @@ impl Request {
         self.peer
     }
 
+    /// Whether it came over TLS, as this server sees it: behind a proxy that ends TLS it did not.
+    pub fn is_secure(&self) -> bool {
+        self.is_secure
+    }
+
+    /// The certificate that the client has shown over TLS, and that was found to be good, in DER.
+    pub fn client_certificate(&self) -> Option<&Bytes> {
+        self.certificate.as_ref()
+    }
+
     fn view(&self) -> RequestView<'_> {
         RequestView {
             method: &self.method,
             path: &self.path,
             query: &self.query,
             headers: self,
+            is_secure: self.is_secure,
         }
     }
 }

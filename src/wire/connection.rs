@@ -3,6 +3,8 @@
 mod requests;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
 mod websocket;
 
 use core::mem;
@@ -33,6 +35,7 @@ const MAX_STUCK: usize = 64 * 1024;
 
 /// What a driver has to do for a connection.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum ConnectionEvent<E> {
     /// A client wants a session: ask the application, then call [`accept`](Session::accept) or
     /// [`refuse`](Session::refuse) on it.
@@ -46,6 +49,14 @@ pub enum ConnectionEvent<E> {
     },
     /// A request for another path: hand the answer to [`Connection::respond`].
     Fallback(Request),
+    /// The peer did not come through the TLS handshake, or has broken TLS later. For logs: the connection ends by itself.
+    #[cfg(feature = "tls")]
+    TlsFailed {
+        /// Why, about the peer.
+        error: super::tls::TlsError,
+        /// Whether it was the handshake.
+        in_handshake: bool,
+    },
 }
 
 /// One TCP connection of a server, from its first byte to its last, without the socket.
@@ -58,6 +69,8 @@ pub enum ConnectionEvent<E> {
 ///    [`handle_end`](Self::handle_end) or [`handle_failure`](Self::handle_failure);
 /// 3. [`poll_event`](Self::poll_event);
 /// 4. where nothing happened, [`park`](Self::park) and sleep.
+///
+/// Where the hub has TLS (feature `tls`), it begins with a handshake, and bytes on either side are TLS's.
 ///
 /// Half-closed clients are not served: when the peer ends its sending, a request that waits is given up.
 pub struct Connection<E: Send + Sync + 'static> {
@@ -73,6 +86,8 @@ pub struct Connection<E: Send + Sync + 'static> {
     event: Option<ConnectionEvent<E>>,
     /// Responses that were given to the caller and not written yet.
     unwritten: SmallVec<[(Arc<Cell<E>>, ReqId); 1]>,
+    #[cfg(feature = "tls")]
+    tls: Option<Box<tls::Tls>>,
 }
 
 enum State<E: Send + Sync + 'static> {
@@ -153,7 +168,11 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
     /// A connection that was just accepted.
     pub fn new(hub: Arc<Hub<E>>, peer: SocketAddr, now: Instant) -> Self {
         let deadline = now + hub.limits.head_timeout;
+        #[cfg(feature = "tls")]
+        let tls = hub.tls.as_ref().map(|acceptor| Box::new(tls::Tls::new(acceptor)));
         Self {
+            #[cfg(feature = "tls")]
+            tls,
             alarm: Some(hub.alarm()),
             hub,
             peer,
@@ -170,6 +189,14 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
 
     /// Bytes came. All of them are taken.
     pub fn handle_input(&mut self, now: Instant, bytes: &[u8], out: &mut Vec<u8>) {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return self.handle_records(now, bytes, out);
+        }
+        self.handle_plain(now, bytes, out);
+    }
+
+    fn handle_plain(&mut self, now: Instant, bytes: &[u8], out: &mut Vec<u8>) {
         if self.input.is_empty() {
             let used = self.advance(now, bytes, out);
             if used < bytes.len() {
@@ -183,11 +210,17 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
 
     /// The peer ended its sending.
     pub fn handle_end(&mut self, now: Instant) {
+        #[cfg(feature = "tls")]
+        if self.is_truncated() {
+            return self.end(now, Input::WsFailed);
+        }
         self.end(now, Input::WsClosed);
     }
 
     /// Reading or writing failed: nothing more comes and nothing more goes.
     pub fn handle_failure(&mut self, now: Instant) {
+        #[cfg(feature = "tls")]
+        self.note_break();
         self.end(now, Input::WsFailed);
     }
 
@@ -206,6 +239,12 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
 
     /// Does what is due at this time.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.do_what_is_due(now, out);
+        self.seal(start, out);
+    }
+
+    fn do_what_is_due(&mut self, now: Instant, out: &mut Vec<u8>) {
         if self.write_deadline.is_some_and(|deadline| deadline <= now) {
             self.write_deadline = None;
             return self.handle_failure(now);
@@ -214,6 +253,10 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             return;
         }
         self.deadline = None;
+        #[cfg(feature = "tls")]
+        if self.is_late_for_tls() {
+            return self.finish();
+        }
         if self.write_deadline.is_some() {
             // The peer still takes our last words. Patience with that is another's.
             let again = match self.state {
@@ -264,6 +307,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         let State::Fallback { exchange } = &mut self.state else {
             return;
         };
+        let start = out.len();
         let exchange = mem::take(exchange);
         let mut writer = ResponseWriter::new(out, response.status());
         for (name, value) in response.headers() {
@@ -280,12 +324,19 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         }
         self.answered(now, exchange.keep_alive);
         self.resume(now, out);
+        self.seal(start, out);
     }
 
     // ---- what the connection wants ----
 
     /// Appends what is to be written; some 16 KiB at a time, so ask again when it is out.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.transmit(now, out);
+        self.seal(start, out);
+    }
+
+    fn transmit(&mut self, now: Instant, out: &mut Vec<u8>) {
         while out.len() < TURN {
             let backlog = self.has_backlog();
             match &mut self.state {
@@ -341,11 +392,19 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
     /// `respond`, behind whose answer the next request may stand already.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<ConnectionEvent<E>> {
+        #[cfg(feature = "tls")]
+        if let Some(failed) = self.take_tls_failure() {
+            return Some(failed);
+        }
         self.event.take()
     }
 
     /// Whether [`poll_event`](Self::poll_event) has something.
     pub fn has_event(&self) -> bool {
+        #[cfg(feature = "tls")]
+        if self.has_tls_failure() {
+            return true;
+        }
         self.event.is_some()
     }
 
@@ -431,6 +490,23 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             _ => true,
         }
     }
+
+    /// The address of the other end.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Whether it is TLS.
+    pub fn is_secure(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+
+    /// What was appended to `out` from `start` on is to go out as TLS has it.
+    #[cfg(not(feature = "tls"))]
+    fn seal(&mut self, _start: usize, _out: &mut Vec<u8>) {}
 
     /// The hub that the connection belongs to.
     pub fn hub(&self) -> &Arc<Hub<E>> {

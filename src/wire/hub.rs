@@ -69,6 +69,8 @@ pub struct Stats {
     pub received: u64,
     /// Messages that were handed to a transport.
     pub sent: u64,
+    /// Connections that did not come through the TLS handshake.
+    pub failed_handshakes: u64,
 }
 
 /// The sessions of one server, and what all its connections share.
@@ -82,6 +84,8 @@ pub struct Hub<E> {
     pub(super) keeps_requests: bool,
     /// Whether requests for other paths are handed to the driver, instead of being answered with 404.
     pub(super) has_fallback: bool,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<super::tls::Acceptor>,
     shards: Vec<Shard<E>>,
     timers: Arc<Timers>,
     clock: Box<dyn Fn() -> Instant + Send + Sync>,
@@ -96,6 +100,7 @@ pub struct Hub<E> {
     closed: AtomicU64,
     received: AtomicU64,
     sent: AtomicU64,
+    pub(super) failed_handshakes: AtomicU64,
 }
 
 struct Shard<E> {
@@ -130,6 +135,8 @@ impl<E: Send + Sync + 'static> Hub<E> {
             limits,
             keeps_requests: false,
             has_fallback: false,
+            #[cfg(feature = "tls")]
+            tls: None,
             shards: (0..SHARDS)
                 .map(|_| Shard {
                     sessions: Mutex::default(),
@@ -147,6 +154,7 @@ impl<E: Send + Sync + 'static> Hub<E> {
             closed: AtomicU64::new(0),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
+            failed_handshakes: AtomicU64::new(0),
         }
     }
 
@@ -161,6 +169,14 @@ impl<E: Send + Sync + 'static> Hub<E> {
     #[must_use]
     pub fn with_fallback(mut self, has_fallback: bool) -> Self {
         self.has_fallback = has_fallback;
+        self
+    }
+
+    /// Lets every connection begin with a TLS handshake.
+    #[must_use]
+    #[cfg(feature = "tls")]
+    pub fn with_tls(mut self, tls: Option<super::tls::Acceptor>) -> Self {
+        self.tls = tls;
         self
     }
 
@@ -234,6 +250,7 @@ impl<E: Send + Sync + 'static> Hub<E> {
             closed: self.closed.load(Ordering::Relaxed),
             received: self.received.load(Ordering::Relaxed),
             sent: self.sent.load(Ordering::Relaxed),
+            failed_handshakes: self.failed_handshakes.load(Ordering::Relaxed),
         };
         for cell in self.sessions_unordered() {
             let state = lock(&cell.state);

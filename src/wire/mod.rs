@@ -11,6 +11,8 @@ mod connection;
 pub mod http1;
 mod hub;
 mod timers;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod ws;
 
 pub use connection::{Connection, ConnectionEvent};

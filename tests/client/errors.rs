@@ -5,9 +5,11 @@ use std::net::TcpListener;
 use sansocket::Error;
 use sansocket::engineio::Refusal;
 use sansocket::engineio::Transport;
-use sansocket::tokio::engineio::{ClientBuilder, ConnectError, ErrorKind};
+use sansocket::runtime::engineio::{ConnectError, ErrorKind};
 
-use crate::client::{client, run, run_on_both, url, within};
+use crate::runtime::ClientBuilder;
+
+use crate::client::{client, run, run_on_both, serve, url, within};
 use crate::front::{Answer, Front, Kind, on_websocket};
 
 async fn error_of(builder: ClientBuilder) -> ConnectError {
@@ -77,7 +79,7 @@ fn a_refusal_of_our_own_server() {
             .await
             .unwrap();
         let (at, handle) = (url(server.local_addr()), server.handle());
-        tokio::spawn(server.serve(crate::client::echo));
+        serve(server.serve(crate::client::echo));
         for transport in EACH {
             let error = error_of(client(&at).transports(&[transport])).await;
             let refused = error.refused().expect("a refusal");

@@ -4,11 +4,12 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use sansocket::engineio::{CloseReason, Data, Transport};
-use sansocket::tokio::engineio::ClientSender;
+use sansocket::runtime::engineio::ClientSender;
 use sansocket::{Error, engineio::Closed};
 
 use crate::client::{ENOUGH, Host, client, quickly, run, run_on_both, server, within};
 use crate::front::{self, Answer, Kind};
+use crate::runtime;
 
 #[test]
 fn handlers_are_called_in_order_and_one_at_a_time() {
@@ -39,7 +40,7 @@ fn handlers_are_called_in_order_and_one_at_a_time() {
                 async move {
                     let text = message.as_text().unwrap_or_default().to_owned();
                     // Were there two of them at a time, the second would overtake the first.
-                    tokio::time::sleep(Duration::from_millis(text.len() as u64 % 2)).await;
+                    runtime::pause(Duration::from_millis(text.len() as u64 % 2)).await;
                     note.send(text).unwrap();
                 }
             })
@@ -61,7 +62,7 @@ fn handlers_are_called_in_order_and_one_at_a_time() {
                 loop {
                     match notes.try_recv() {
                         Ok(note) => break note,
-                        Err(_) => tokio::time::sleep(Duration::from_millis(2)).await,
+                        Err(_) => runtime::pause(Duration::from_millis(2)).await,
                     }
                 }
             });
@@ -234,7 +235,7 @@ fn the_end_is_told_when_handlers_have_been_told() {
                 let note = note.clone();
                 async move {
                     // The session is over long before this is.
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    runtime::pause(Duration::from_millis(20)).await;
                     note.send(message.as_text().unwrap_or_default().to_owned()).unwrap();
                 }
             })

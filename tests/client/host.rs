@@ -1,11 +1,13 @@
-//! The library's server in the runtime of the test, and deadlines.
+//! The library's server on the runtime under test, and deadlines. The test itself is on tokio, whatever the runtime.
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use sansocket::engineio::Transport;
-use sansocket::tokio::engineio::{Backoff, Builder, Client, ClientBuilder, ClientEvent, Handle, Server, Socket};
+use sansocket::runtime::engineio::{Backoff, ClientEvent, Handle, Socket};
+
+use crate::runtime::{self, Builder, Client, ClientBuilder, Server};
 
 /// How long anything may take that takes no time.
 pub const ENOUGH: Duration = Duration::from_secs(15);
@@ -95,7 +97,7 @@ pub fn quickly(attempts: u32) -> Backoff {
         .max_delay(Duration::from_millis(60))
 }
 
-/// A server that is served in the runtime of the test.
+/// A server that is served on the runtime under test.
 pub struct Host {
     pub address: SocketAddr,
     pub url: String,
@@ -120,9 +122,7 @@ impl Host {
     {
         let server = options.bind(address).await.expect("a free port");
         let (address, handle) = (server.local_addr(), server.handle());
-        tokio::spawn(async move {
-            server.serve(handler).await.expect("serving never fails");
-        });
+        self::serve(server.serve(handler));
         let url = url(address);
         Self { address, url, handle }
     }
@@ -135,6 +135,11 @@ impl Host {
     pub async fn until_empty(&self) {
         until("no session is left", || self.handle.stats().sessions == 0).await;
     }
+}
+
+/// Serves on the runtime under test.
+pub fn serve(serving: impl Future<Output = sansocket::Result<()>> + Send + 'static) {
+    runtime::spawn(async move { serving.await.expect("serving never fails") });
 }
 
 /// Sends every message back as it came.

@@ -9,6 +9,7 @@ use sansocket::engineio::{self, CloseReason, Config, Transport};
 
 use crate::client::{ENOUGH, Host, WAYS, client, run, run_on_both, server, until_still, within};
 use crate::front;
+use crate::runtime;
 
 #[test]
 fn recv_in_a_select_loses_nothing() {
@@ -18,7 +19,7 @@ fn recv_in_a_select_loses_nothing() {
                 for number in 0..300_u64 {
                     socket.send(number.to_string()).await?;
                     if number % 7 == 0 {
-                        tokio::time::sleep(Duration::from_micros(number)).await;
+                        runtime::pause(Duration::from_micros(number)).await;
                     }
                 }
                 let _close = socket.recv().await;
@@ -35,7 +36,7 @@ fn recv_in_a_select_loses_nothing() {
                             assert_eq!(message, Some(next.to_string().into()));
                             next += 1;
                         }
-                        () = tokio::time::sleep(Duration::from_micros(300)) => others += 1,
+                        () = runtime::pause(Duration::from_micros(300)) => others += 1,
                         () = tokio::task::yield_now() => others += 1,
                     }
                 };

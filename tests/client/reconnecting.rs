@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 
 use sansocket::Error;
 use sansocket::engineio::{CloseReason, Transport};
-use sansocket::tokio::engineio::{Backoff, Client, ClientEvent, ErrorKind, Handle, TrySendError};
+use sansocket::runtime::engineio::{Backoff, ClientEvent, ErrorKind, Handle, TrySendError};
 
-use crate::client::{WAYS, client, echo, event, quickly, run, server, until, url, within};
+use crate::runtime::{self, Client};
+
+use crate::client::{WAYS, client, echo, event, quickly, run, until, url, within};
 use crate::front::{Answer, Front, Kind, open_packet, open_packet_with};
 
-/// A server on a runtime of its own, which can be gone without a word.
+/// A server on a tokio of its own, which can be gone without a word.
 struct Mortal {
     runtime: tokio::runtime::Runtime,
     address: SocketAddr,
@@ -30,12 +32,13 @@ impl Mortal {
         let bound = runtime.spawn(async move {
             loop {
                 // The one before may hold the address for a moment.
-                if let Ok(server) = server().bind(&address).await {
+                let server = sansocket::tokio::engineio::Server::builder();
+                if let Ok(server) = server.bind(&address).await {
                     let answer = (server.local_addr(), server.handle());
                     tokio::spawn(server.serve(echo));
                     return answer;
                 }
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                runtime::pause(Duration::from_millis(5)).await;
             }
         });
         let (address, handle) = within("a server", bound).await.expect("no panic");
@@ -257,7 +260,7 @@ fn sending_after_a_network_has_died() {
         let full = Instant::now();
         while full.elapsed() < Duration::from_millis(150) {
             let _full = client.try_send(vec![0; 100_000]);
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            runtime::pause(Duration::from_millis(1)).await;
         }
         let begun = Instant::now();
         while sessions.load(Ordering::SeqCst) < 2 {
@@ -265,7 +268,7 @@ fn sending_after_a_network_has_died() {
                 Ok(()) | Err(TrySendError::Full(_)) => {}
                 Err(other) => panic!("{other:?}, after {:?}, while {:?}", begun.elapsed(), client.closed()),
             }
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            runtime::pause(Duration::from_millis(2)).await;
         }
         assert!(
             begun.elapsed() < Duration::from_secs(3),
@@ -297,7 +300,7 @@ fn an_application_that_lags_behind() {
         })
         .await;
         // Longer than an attempt to connect may take.
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        runtime::pause(Duration::from_millis(700)).await;
         let before = front.requests_of(Kind::Handshake).len();
         assert!(before <= 3, "{before} sessions whose messages nobody takes");
         let mut messages = 0;

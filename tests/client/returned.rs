@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sansocket::Error;
 use sansocket::engineio::{Data, Transport};
-use sansocket::tokio::engineio::{ClientEvent, SendError, TrySendError};
+use sansocket::runtime::engineio::{ClientEvent, SendError, TrySendError};
 
 use crate::client::{Host, WAYS, client, event, run, run_on_both, server, within};
 use crate::front::{Answer, Front, Kind, open_packet};

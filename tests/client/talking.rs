@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use sansocket::engineio::{CloseReason, Data, Transport};
-use sansocket::tokio::engineio::{Client, ClientEvent, Server};
+use sansocket::runtime::engineio::ClientEvent;
 
-use crate::client::{Host, WAYS, client, echo, event, run, run_on_both, server, upgraded, within};
+use crate::runtime::{Client, Server};
+
+use crate::client::{Host, WAYS, client, echo, event, run, run_on_both, serve, server, upgraded, within};
 
 /// The example, with nothing left out.
 #[test]
@@ -18,7 +20,7 @@ fn the_readme_s_example() {
                 .await?;
             let url = format!("http://{}", server.local_addr());
             let handle = server.handle();
-            tokio::spawn(server.serve());
+            serve(server.serve());
 
             let mut client = Client::connect(&url).await?;
             client.send("hello").await?;

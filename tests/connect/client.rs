@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::http::Response;
+use crate::program::program;
 use crate::server::Server;
 
 /// How long anything may take that should come at once: generous, since the machine may be busy.
@@ -60,8 +61,9 @@ pub fn url(address: SocketAddr) -> String {
 pub const NOBODY: &str = "http://127.0.0.1:1";
 
 pub fn command(url: &str, flags: &[&str], environment: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sansocket"));
-    command.args(["connect", "--protocol", "engine.io", url]).args(flags);
+    let mut arguments = vec!["connect", "--protocol", "engine.io", url];
+    arguments.extend(flags);
+    let mut command = program(&arguments);
     clean(&mut command);
     command.envs(environment.iter().copied());
     command

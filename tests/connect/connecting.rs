@@ -168,9 +168,11 @@ fn ws_is_http() {
 #[test]
 fn a_runtime_may_be_named() {
     let server = Server::start();
-    let mut client = Client::open(&server, &["--runtime", "tokio"]);
-    client.assert_echoes("hello");
-    client.close();
+    for runtime in ["tokio", "smol", "async-std", "blocking"] {
+        let mut client = Client::open(&server, &["--runtime", runtime]);
+        client.assert_echoes("hello");
+        client.close();
+    }
     server.finish();
 }
 

@@ -2,13 +2,14 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::client::{self, ENOUGH};
 use crate::http::Connection;
+use crate::program::program;
 
 /// Every one of them has an address of its own, where the system has more than one: a port that is free for a while
 /// would else be given to another test's server.
@@ -26,8 +27,7 @@ impl Restarting {
             true => format!("127.0.0.{}", ADDRESSES.fetch_add(1, Ordering::Relaxed)),
             false => "127.0.0.1".to_owned(),
         };
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sansocket"))
-            .args(["serve", "--app", "echo", "--stats", "--addr", &format!("{host}:0")])
+        let mut child = program(&["serve", "--app", "echo", "--stats", "--addr", &format!("{host}:0")])
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

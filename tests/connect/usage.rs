@@ -1,15 +1,15 @@
 //! How it is called: what is explained, what is refused.
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::client::{ENOUGH, drain};
+use crate::program::program;
 
 /// Runs it to an end that must come by itself, without input.
 #[track_caller]
 fn run(arguments: &[&str]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_sansocket"))
-        .args(arguments)
+    let mut child = program(arguments)
         .env_remove("RUST_LOG")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -200,19 +200,7 @@ fn errors_tell_no_password() {
     assert!(!ended.only_error().to_string().contains("geheim"));
 }
 
-/// TLS is to come: until then one clear line says so.
-#[test]
-fn tls_is_not_there_yet() {
-    for url in ["https://127.0.0.1:1", "wss://127.0.0.1:1"] {
-        let said = assert_refused(&["connect", "--protocol", "engine.io", url]);
-        assert!(
-            said.contains("TLS") || said.contains("https") || said.contains("wss"),
-            "{said}"
-        );
-    }
-}
-
-/// So is Socket.IO, which is what `--protocol` is by default.
+/// Socket.IO is to come, which is what `--protocol` is by default.
 #[test]
 fn socket_io_is_not_there_yet() {
     for flags in [&[][..], &["--protocol", "socket.io"]] {

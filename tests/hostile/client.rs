@@ -1,7 +1,7 @@
 //! The program, driven by its standard input and output.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use crate::program::program;
 use crate::server::Server;
 use crate::socket::PATIENCE;
 
@@ -56,8 +57,7 @@ impl Client {
     }
 
     pub fn connect_to(url: &str, arguments: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sansocket"));
-        command.args(["connect", "--protocol", "engine.io", "--json"]);
+        let mut command = program(&["connect", "--protocol", "engine.io", "--json"]);
         if !arguments.contains(&"--timeout") {
             command.args(["--timeout", "15s"]);
         }

@@ -1,10 +1,8 @@
 //! `sansocket connect --protocol engine.io --json`, driven through its stdin and read through its stdout.
 
 use std::collections::VecDeque;
-use std::env;
 use std::fmt::Write;
 use std::ops::Range;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -88,12 +86,8 @@ impl Program {
     }
 
     pub fn start(url: &str, flags: &[&str], variables: &[(&str, &str)]) -> Program {
-        let mut command =
-            Command::new(env::var_os("SANSOCKET_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_sansocket").into()));
-        command
-            .args(["connect", "--protocol", "engine.io", "--json"])
-            .args(flags)
-            .arg(url);
+        let mut command = crate::under_test::program(&["connect", "--protocol", "engine.io", "--json"]);
+        command.args(flags).arg(url);
         for name in FOREIGN_VARIABLES {
             command.env_remove(name);
         }

@@ -275,7 +275,7 @@ impl Connection {
             }
             Err(error) => match error.kind() {
                 ErrorKind::WouldBlock | ErrorKind::TimedOut => Err(NoAnswer::Late),
-                ErrorKind::Interrupted => Ok(()),
+                ErrorKind::Interrupted => self.fill(deadline),
                 _ => Err(NoAnswer::Reset),
             },
         }

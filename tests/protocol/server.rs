@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::http::{Connection, PATIENCE, Response};
+use crate::program::program;
 use crate::session::Session;
 use crate::websocket::{Message, WebSocket};
 
@@ -56,8 +57,7 @@ impl Server {
 
     #[track_caller]
     pub fn with(flags: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sansocket"))
-            .args(["serve", "--app", "echo", "--addr", "127.0.0.1:0", "--stats"])
+        let mut child = program(&["serve", "--app", "echo", "--addr", "127.0.0.1:0", "--stats"])
             .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -3,8 +3,8 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::runtime::{self, Builder};
 use sansocket::http::{Request, Response};
-use sansocket::tokio::engineio::Builder;
 
 use crate::http::{Connection, NoAnswer, PATIENCE};
 use crate::server::{FLAVOURS, Flavour, Server, Token, options};
@@ -16,7 +16,7 @@ use crate::websocket::{WebSocket, ask};
 fn telling(options: Builder) -> Builder {
     options.fallback(|request: Request| async move {
         if request.path() == "/slow" {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            runtime::sleep(Duration::from_millis(20)).await;
         }
         let body = format!(
             "{} {} {} {}",

@@ -1,4 +1,4 @@
-//! Hosts the server under test on a tokio runtime of its own, in a thread.
+//! Hosts the server under test on the runtime under test, in a thread.
 
 use std::future::Future;
 use std::net::{SocketAddr, TcpStream};
@@ -10,13 +10,13 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use sansocket::engineio::Sid;
-use sansocket::runtime::engineio::Events;
-use sansocket::tokio::engineio::{self, Builder, Handle, Socket, Stats};
+use sansocket::runtime::engineio::{Events, Handle, Socket, Stats};
 
 use crate::http::{Connection, PATIENCE, Response};
+use crate::runtime::{self, Builder};
 use crate::waiting::{Gate, block_on, wait_until};
 
-/// The two kinds of runtime: everything in one thread, or tasks that move between several.
+/// The two kinds of tokio: everything in one thread, or tasks that move between several. The others have one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flavour {
     Current,
@@ -51,7 +51,7 @@ pub struct Server {
 
 /// The ordinary options.
 pub fn options() -> Builder {
-    engineio::Server::builder()
+    runtime::Server::builder()
 }
 
 /// The options of a server whose sessions end quickly when their client is silent.
@@ -119,15 +119,7 @@ impl Server {
         let (says_ended, ended) = mpsc::channel();
         let (says_ready, ready) = mpsc::channel();
         let thread = thread::spawn(move || {
-            let mut runtime = match flavour {
-                Flavour::Current => tokio::runtime::Builder::new_current_thread(),
-                Flavour::Multi => tokio::runtime::Builder::new_multi_thread(),
-            };
-            if flavour == Flavour::Multi {
-                runtime.worker_threads(2);
-            }
-            let runtime = runtime.enable_all().build().expect("a runtime");
-            runtime.block_on(async {
+            runtime::block_on(flavour == Flavour::Multi, async {
                 let (address, handle, serving) = bound.await;
                 let _unseen = says_ready.send((address, handle, thread_path()));
                 serve(serving, &drop_it, &says_ended).await;
@@ -203,8 +195,11 @@ impl Server {
     }
 
     /// How long the runtime's thread has been running, where the system tells. All there is to know of a
-    /// [`Flavour::Current`].
+    /// [`Flavour::Current`]; the other runtimes' threads are everybody's.
     pub fn cpu_time(&self) -> Option<Duration> {
+        if !runtime::is_tokio() {
+            return None;
+        }
         let text = std::fs::read_to_string(self.task.as_ref()?.join("schedstat")).ok()?;
         let nanos = text.split_whitespace().next()?.parse().ok()?;
         Some(Duration::from_nanos(nanos))

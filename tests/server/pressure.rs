@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use sansocket::engineio::{CloseReason, Config};
 use sansocket::http::Response;
-use sansocket::tokio::engineio::{Sender, Socket};
+use sansocket::runtime::engineio::{Sender, Socket};
 
 use crate::http::PATIENCE;
+use crate::runtime;
 use crate::server::{FLAVOURS, Flavour, Server, options};
 use crate::session::{POLLING, Session, settle};
 use crate::waiting::{Gate, wait_until, wait_until_still};
@@ -198,7 +199,7 @@ fn a_handler_that_is_slow_and_goes_on_is_left_in_peace() {
     config.stall_timeout = Some(Duration::from_millis(300));
     let server = Server::accepting(Flavour::Current, options().config(config), |mut socket| async move {
         while let Some(message) = socket.recv().await {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            runtime::sleep(Duration::from_millis(100)).await;
             socket.send(message).await?;
         }
         Ok(())

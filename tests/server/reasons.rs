@@ -3,8 +3,8 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::runtime::{self, Builder};
 use sansocket::engineio::{CloseReason, Config, Data};
-use sansocket::tokio::engineio::Builder;
 
 use crate::http::PATIENCE;
 use crate::server::{FLAVOURS, Flavour, Server, Token, impatient, options};
@@ -318,7 +318,7 @@ fn messages_before_the_end_come_before_it() {
             .on_message(move |_, message: Data| {
                 let note = note.clone();
                 async move {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    runtime::sleep(Duration::from_millis(1)).await;
                     note.send(message.as_text().unwrap_or_default().to_owned())
                 }
             })

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::runtime::{self, Builder};
 use sansocket::SendError;
 use sansocket::engineio::{CloseReason, Closed, Data, Transport};
-use sansocket::tokio::engineio::{Builder, Sender, Socket, TrySendError};
+use sansocket::runtime::engineio::{Sender, Socket, TrySendError};
 
 use crate::http::PATIENCE;
 use crate::server::{FLAVOURS, Flavour, Server, impatient, options};
@@ -188,7 +189,7 @@ fn several_who_wait_for_room_all_get_theirs() {
             let _go = socket.recv().await;
             for name in 0..8 {
                 let sender = socket.sender();
-                tokio::spawn(async move {
+                runtime::spawn(async move {
                     for number in 0..50 {
                         // Of different sizes, so that some find room where others do not.
                         let text = format!("{name}:{number:0>width$}", width = 100 + name * 150);
@@ -242,7 +243,7 @@ fn a_send_that_is_given_up_has_sent_nothing() {
             tokio::select! {
                 biased;
                 sent = socket.send(message(99)) => panic!("there was no room: {sent:?}"),
-                () = tokio::time::sleep(Duration::from_millis(20)) => {}
+                () = runtime::sleep(Duration::from_millis(20)) => {}
             }
             note.send(()).expect("the test");
             socket.send("after it").await?;
@@ -294,11 +295,11 @@ fn nothing_is_lost_and_nothing_overtakes_over_an_upgrade() {
         for round in 0..3 {
             let server = Server::accepting(flavour, options().max_queue(20_000), |mut socket: Socket| async move {
                 let sender = socket.sender();
-                tokio::spawn(async move {
+                runtime::spawn(async move {
                     for number in 0..COUNT {
                         sender.send(number.to_string()).await.expect("it is open");
                         if number % 7 == 0 {
-                            tokio::task::yield_now().await;
+                            runtime::yield_now().await;
                         }
                     }
                 });

@@ -4,9 +4,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use sansocket::engineio::{Data, Transport};
-use sansocket::tokio::engineio::Sender;
+use sansocket::runtime::engineio::Sender;
 
 use crate::http::PATIENCE;
+use crate::runtime;
 use crate::server::{FLAVOURS, Flavour, Server, Token, options};
 use crate::session::{Session, sid_of};
 use crate::websocket::{Message, WebSocket};
@@ -54,7 +55,7 @@ fn event_style_hands_over_data_messages_and_the_end_in_order() {
                     let note = note.clone();
                     async move {
                         // Were there two of them at a time, the second would overtake the first.
-                        tokio::time::sleep(Duration::from_millis(message.len() as u64 % 3)).await;
+                        runtime::sleep(Duration::from_millis(message.len() as u64 % 3)).await;
                         let text = message.as_text().unwrap_or_default();
                         note.send(format!("{}: {text}", socket.data().0)).expect("the test");
                         socket.send(message).await
@@ -172,11 +173,7 @@ fn a_server_with_the_same_options_can_be_bound_where_one_has_ended() {
     let session = Session::open(&first);
     session.close();
     first.finish();
-    let server = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime")
-        .block_on(options().bind(&address.to_string()));
+    let server = runtime::block_on(false, options().bind(&address.to_string()));
     assert_eq!(server.expect("the port is free again").local_addr(), address);
 }
 
@@ -190,19 +187,15 @@ fn options_that_can_not_be_used_are_refused_before_anything_listens() {
         options().ping_interval_grace(Duration::MAX),
         options().transports(&[]),
     ];
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
     for options in unusable {
-        let bound = runtime.block_on(options.bind("127.0.0.1:0"));
+        let bound = runtime::block_on(false, options.bind("127.0.0.1:0"));
         assert!(matches!(bound, Err(sansocket::Error::Unusable { .. })), "{bound:?}");
     }
     for address in ["", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "no host"] {
-        let bound = runtime.block_on(options().bind(address));
+        let bound = runtime::block_on(false, options().bind(address));
         assert!(matches!(bound, Err(sansocket::Error::Unusable { .. })), "{bound:?}");
     }
-    let by_name = runtime.block_on(options().bind("localhost:0"));
+    let by_name = runtime::block_on(false, options().bind("localhost:0"));
     assert!(by_name.expect("a name is fine").local_addr().ip().is_loopback());
 }
 

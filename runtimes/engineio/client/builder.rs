@@ -38,6 +38,8 @@ pub struct ClientBuilder<R, H = ()> {
     headers: Vec<(String, String)>,
     query: Vec<(String, String)>,
     proxy: Wanted,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::wire::tls::Connector>,
     backoff: Option<Backoff>,
     entropy: Entropy,
     handlers: H,
@@ -73,6 +75,8 @@ impl<R: Runtime> ClientBuilder<R> {
             headers: Vec::new(),
             query: Vec::new(),
             proxy: Wanted::Environment,
+            #[cfg(feature = "tls")]
+            tls: None,
             backoff: None,
             entropy: Box::new(os_entropy),
             handlers: (),
@@ -136,6 +140,8 @@ impl<R: Runtime> ClientBuilder<R> {
             headers: self.headers,
             query: self.query,
             proxy: self.proxy,
+            #[cfg(feature = "tls")]
+            tls: self.tls,
             backoff: self.backoff,
             entropy: self.entropy,
             handlers: ClientHandlers::default(),
@@ -220,6 +226,12 @@ impl<R: Runtime, H> ClientBuilder<R, H> {
             Wanted::This(url) => Proxies::always(Proxy::parse(url)?),
         };
         options.set_proxies(&proxies)?;
+        #[cfg(feature = "tls")]
+        match self.tls {
+            Some(connector) => options.set_tls(connector),
+            None if options.is_secure() => options.set_tls(crate::wire::tls::Connector::platform()?),
+            None => {}
+        }
         if self.config.transports.is_empty() {
             return Err(Error::Unusable {
                 what: "transports",
@@ -277,10 +289,18 @@ impl<R: Runtime, H> ClientBuilder<R, H> {
         self
     }
 
-    /// Goes through no proxy, whatever the environment says. Otherwise `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are
-    /// respected, as [`Proxies::from_vars`] describes.
+    /// Goes through no proxy, whatever the environment says. Otherwise `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and
+    /// `NO_PROXY` are respected, as [`Proxies::from_vars`] describes.
     pub fn no_proxy(mut self) -> Self {
         self.proxy = Wanted::None;
+        self
+    }
+
+    /// Whom to trust, and what certificate to show, where the URL says `https` or `wss`. Unless this is called, the client
+    /// trusts whom the operating system trusts.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, connector: crate::wire::tls::Connector) -> Self {
+        self.tls = Some(connector);
         self
     }
 

@@ -68,8 +68,9 @@ impl<R: Runtime + Default> Client<R> {
         Self::builder(url).connect().await
     }
 
-    /// The options of a client of this server: `http://` or `ws://`, a host, perhaps a port, a user with password, the
-    /// endpoint's path, a query. What is wrong with the URL is said on connecting.
+    /// The options of a client of this server: `http://` or `ws://`, with the feature `tls` also `https://` or `wss://`, a
+    /// host, perhaps a port, a user with password, the endpoint's path, a query. What is wrong with the URL is said on
+    /// connecting.
     pub fn builder(url: &str) -> ClientBuilder<R> {
         ClientBuilder::new(R::default(), url)
     }

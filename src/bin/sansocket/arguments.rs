@@ -6,9 +6,13 @@ use clap::ValueEnum;
 
 /// The runtime to run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Runtime {
-    /// tokio
+pub enum RuntimeName {
     Tokio,
+    Smol,
+    AsyncStd,
+    /// Plain threads, without an async runtime
+    #[cfg(unix)]
+    Blocking,
 }
 
 /// `300ms`, `25s`, `2m`.

@@ -2,7 +2,10 @@
 
 mod arguments;
 mod connect;
+mod runtimes;
 mod serve;
+mod signals;
+mod tls;
 
 use std::io::Write;
 use std::process::ExitCode;

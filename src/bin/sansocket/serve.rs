@@ -8,10 +8,15 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use sansocket::engineio::Transport;
 use sansocket::http::{Cors, Endpoint, Request, Response};
-use sansocket::tokio::engineio::{Builder, Handle, Server, Stats};
+use sansocket::runtime::Runtime;
+use sansocket::runtime::engineio::{Builder, Handle, Server, Stats};
+use sansocket::tls::Acceptor;
 use tokio::sync::mpsc;
 
-use crate::arguments::{self, Runtime};
+use crate::arguments::{self, RuntimeName};
+use crate::runtimes::{self, Job};
+use crate::signals::Signals;
+use crate::tls::ServerTls;
 
 /// How long sessions have to end after Ctrl-C or SIGTERM.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -35,9 +40,9 @@ pub struct Arguments {
     #[arg(long, default_value = "/engine.io/")]
     path: String,
     /// The runtime to run on
-    #[arg(long, value_enum, default_value = "tokio")]
-    runtime: Runtime,
-    /// How many threads serve; as many as there are cores unless it is given
+    #[arg(long, value_enum, default_value = "tokio", value_name = "RUNTIME")]
+    runtime: RuntimeName,
+    /// How many threads serve, on tokio and smol; as many as there are cores unless it is given
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// How often a ping is sent
@@ -64,6 +69,8 @@ pub struct Arguments {
     /// Do not compress responses (nothing is compressed so far)
     #[arg(long)]
     no_compression: bool,
+    #[command(flatten)]
+    tls: ServerTls,
     /// Answer `GET /__stats` with counts, and `GET /__restart?down=MS` with a restart (for testing clients)
     #[arg(long)]
     stats: bool,
@@ -100,28 +107,23 @@ fn cors(text: &str) -> Result<Cors, String> {
 }
 
 pub fn run(arguments: Arguments) -> ExitCode {
-    match arguments.runtime {
-        Runtime::Tokio => {}
-    }
     // There is nothing to switch off: the flag is known so that scripts which give it go on working.
     let _nothing_is_compressed = arguments.no_compression;
     let threads = match arguments.threads {
         Some(threads) => threads.into(),
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
-    let mut runtime = if threads == 1 {
-        tokio::runtime::Builder::new_current_thread()
-    } else {
-        tokio::runtime::Builder::new_multi_thread()
+    let tls = match arguments.tls.acceptor() {
+        Ok(tls) => tls,
+        Err(why) => {
+            crate::complain(&why.to_string());
+            return ExitCode::from(2);
+        }
     };
-    if threads > 1 {
-        runtime.worker_threads(threads);
-    }
-    let served = match runtime.enable_all().build() {
-        Ok(runtime) => runtime.block_on(serve(&arguments)),
-        Err(error) => Err(error.into()),
-    };
-    match served {
+    // One thread alone does it all.
+    let workers = if threads == 1 { 0 } else { threads };
+    let served = runtimes::run_on(arguments.runtime, workers, Serving(&arguments, tls));
+    match served.map_err(Into::into).and_then(|served| served) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let (named, status) = match error {
@@ -138,9 +140,21 @@ pub fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-async fn serve(arguments: &Arguments) -> sansocket::Result<()> {
-    let stopped = stop_signal()?;
-    tokio::pin!(stopped);
+struct Serving<'a>(&'a Arguments, Option<Acceptor>);
+
+impl Job for Serving<'_> {
+    type Output = sansocket::Result<()>;
+
+    async fn run<R: Runtime>(self, runtime: R) -> sansocket::Result<()> {
+        serve(runtime, self.0, self.1).await
+    }
+}
+
+async fn serve<R: Runtime>(runtime: R, arguments: &Arguments, tls: Option<Acceptor>) -> sansocket::Result<()> {
+    let mut signals = Signals::new(None)?;
+    if let Some(tls) = &tls {
+        arguments.tls.reload_on_signal(tls)?;
+    }
     let mut address = arguments.addr.clone();
     let mut counted = Stats::default();
     let mut first = true;
@@ -154,7 +168,11 @@ async fn serve(arguments: &Arguments) -> sansocket::Result<()> {
             handle: Mutex::new(None),
             restart,
         });
-        let server = options(arguments)
+        let mut options = options(runtime.clone(), arguments);
+        if let Some(tls) = &tls {
+            options = options.tls(tls.clone());
+        }
+        let server = options
             .fallback({
                 let page = page.clone();
                 move |request| {
@@ -169,7 +187,7 @@ async fn serve(arguments: &Arguments) -> sansocket::Result<()> {
         // After a restart it is the same port again, also where any was asked for.
         address = server.local_addr().to_string();
         if first {
-            announce(server.local_addr());
+            announce(server.local_addr(), tls.is_some());
             first = false;
         }
         let serving = server.serve(|mut socket| async move {
@@ -182,13 +200,13 @@ async fn serve(arguments: &Arguments) -> sansocket::Result<()> {
         tokio::pin!(serving);
         let down = tokio::select! {
             served = &mut serving => return served,
-            () = &mut stopped => {
+            _ = signals.next() => {
                 let (served, ()) = tokio::join!(serving, handle.shutdown(PATIENCE));
                 return served;
             }
             down = restarting.recv() => down.unwrap_or_default(),
         };
-        tokio::time::sleep(RESTART_GRACE).await;
+        runtime.sleep_until(runtime.now() + RESTART_GRACE).await;
         let (served, ()) = tokio::join!(serving, handle.abort());
         served?;
         let stats = handle.stats();
@@ -197,14 +215,14 @@ async fn serve(arguments: &Arguments) -> sansocket::Result<()> {
         counted.received += stats.received;
         counted.sent += stats.sent;
         tokio::select! {
-            () = tokio::time::sleep(down) => {}
-            () = &mut stopped => return Ok(()),
+            () = runtime.sleep_until(runtime.now() + down) => {}
+            _ = signals.next() => return Ok(()),
         }
     }
 }
 
-fn options(arguments: &Arguments) -> Builder {
-    Server::builder()
+fn options<R: Runtime>(runtime: R, arguments: &Arguments) -> Builder<R> {
+    Server::builder_on(runtime)
         .path(&arguments.path)
         .ping_interval(arguments.ping_interval)
         .ping_timeout(arguments.ping_timeout)
@@ -223,36 +241,13 @@ fn endpoint_path(path: &str) -> String {
 }
 
 /// Scripts wait for this line: it is flushed, and only then is it true.
-fn announce(address: SocketAddr) {
+fn announce(address: SocketAddr, is_secure: bool) {
     use std::io::Write;
 
     let mut stdout = std::io::stdout().lock();
     // A closed stdout is no reason not to serve.
-    let _unseen = writeln!(stdout, "listening on http://{address}").and_then(|()| stdout.flush());
-}
-
-#[cfg(unix)]
-fn stop_signal() -> sansocket::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-#[cfg(not(unix))]
-fn stop_signal() -> sansocket::Result<impl Future<Output = ()>> {
-    Ok(async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            // It can not be noticed here: whoever wants to stop the program ends it.
-            std::future::pending::<()>().await;
-        }
-    })
+    let scheme = if is_secure { "https" } else { "http" };
+    let _unseen = writeln!(stdout, "listening on {scheme}://{address}").and_then(|()| stdout.flush());
 }
 
 /// What is served beside the endpoint.

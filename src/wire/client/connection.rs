@@ -46,18 +46,20 @@ impl StreamId {
 /// The application's commands are those of the [`machine`](Self::machine); its events come out of
 /// [`poll_event`](Self::poll_event).
 pub struct Connection {
-    options: Arc<Options>,
+    pub(super) options: Arc<Options>,
     machine: Client,
     cookies: Cookies,
-    poll: HttpLane,
-    push: HttpLane,
-    websocket: WsLane,
+    pub(super) poll: HttpLane,
+    pub(super) push: HttpLane,
+    pub(super) websocket: WsLane,
     /// What became of the first transport, while connecting; what ended the session, once it was open.
     error: Option<ConnectError>,
     upgrade_error: Option<ConnectError>,
     opened: bool,
     /// What the WebSocket was last given to write is not known to be written.
     unwritten: bool,
+    #[cfg(feature = "tls")]
+    pub(super) ways: [super::secure::Way; 3],
 }
 
 /// Requests that wait to be written hold passwords and cookies, which belong into no log.
@@ -74,7 +76,7 @@ impl Connection {
     /// A client that wants to connect.
     pub fn new(options: Arc<Options>, config: Arc<Config>, now: Instant, cookies: Cookies) -> Self {
         let max = config.max_payload;
-        let keeps = !options.is_proxied();
+        let keeps = !options.is_asked_of_proxy();
         Self {
             options,
             machine: Client::new(config, now),
@@ -86,6 +88,8 @@ impl Connection {
             upgrade_error: None,
             opened: false,
             unwritten: false,
+            #[cfg(feature = "tls")]
+            ways: Default::default(),
         }
     }
 
@@ -118,6 +122,11 @@ impl Connection {
                 !orderly || closed.unsent > 0 || closed.in_doubt > 0
             })
         });
+        #[cfg(feature = "tls")]
+        let error = error.or_else(|| {
+            let late = closed.is_some_and(|closed| closed.reason == CloseReason::ConnectTimeout) && self.is_on_way();
+            late.then_some(ConnectError::Timeout("the TLS handshake was not over in time"))
+        });
         error.or(match closed.map(|closed| closed.reason) {
             Some(CloseReason::ConnectTimeout) => Some(ConnectError::Timeout("the session was not open in time")),
             // Nothing has broken, and nobody has said anything: a POST was not answered.
@@ -142,16 +151,34 @@ impl Connection {
     /// Whether this stream is to be connected, anew if there is one already. Asks once.
     pub fn poll_connect(&mut self, now: Instant, id: StreamId) -> bool {
         self.pump(now);
-        match id {
+        #[cfg(feature = "tls")]
+        if self.owes_goodbye(id) {
+            // The stream before it has to be ended in order; then it is its turn.
+            return false;
+        }
+        let wanted = match id {
             StreamId::Poll => self.poll.poll_connect(),
             StreamId::Push => self.push.poll_connect(),
             StreamId::WebSocket => self.websocket.poll_connect(),
+        };
+        #[cfg(feature = "tls")]
+        if wanted {
+            self.forget_way(id);
         }
+        wanted
     }
 
     /// Whether this stream has a use. Drop it where it has none, once what it was given to write is written; and drop all
     /// of them once [it is finished](Self::is_finished).
     pub fn wants_stream(&self, id: StreamId) -> bool {
+        #[cfg(feature = "tls")]
+        if self.owes_goodbye(id) {
+            return true;
+        }
+        self.lane_wants_stream(id)
+    }
+
+    pub(super) fn lane_wants_stream(&self, id: StreamId) -> bool {
         match id {
             StreamId::Poll => self.poll.wants_stream(),
             StreamId::Push => self.push.wants_stream(),
@@ -183,6 +210,8 @@ impl Connection {
                 self.websocket.handle_connected(&self.options, sid, cookies.as_deref());
             }
         }
+        #[cfg(feature = "tls")]
+        self.begin_way(now, id);
         self.pump(now);
     }
 
@@ -197,6 +226,11 @@ impl Connection {
 
     /// The stream broke.
     pub fn handle_failure(&mut self, now: Instant, id: StreamId, error: io::Error) {
+        #[cfg(feature = "tls")]
+        let error = match self.explain_break(id, error) {
+            Ok(explained) => return self.fail(now, id, explained),
+            Err(error) => error,
+        };
         let error = match id {
             StreamId::Poll | StreamId::Push => ConnectError::io("the connection broke", error),
             StreamId::WebSocket => broke(error),
@@ -204,7 +238,7 @@ impl Connection {
         self.fail(now, id, error);
     }
 
-    fn fail(&mut self, now: Instant, id: StreamId, error: ConnectError) {
+    pub(super) fn fail(&mut self, now: Instant, id: StreamId, error: ConnectError) {
         match id {
             StreamId::Poll => {
                 let done = self.poll.handle_failure(error);
@@ -224,9 +258,18 @@ impl Connection {
     }
 
     /// Bytes came on a stream.
-    pub fn handle_input(&mut self, now: Instant, id: StreamId, mut bytes: &[u8]) {
+    pub fn handle_input(&mut self, now: Instant, id: StreamId, bytes: &[u8]) {
         // A server that still talks has not got to our goodbye yet.
         self.machine.handle_progress(now);
+        #[cfg(feature = "tls")]
+        self.handle_input_on_way(now, id, bytes);
+        #[cfg(not(feature = "tls"))]
+        self.deliver(now, id, bytes);
+        self.pump(now);
+    }
+
+    /// What is spoken came.
+    pub(super) fn deliver(&mut self, now: Instant, id: StreamId, mut bytes: &[u8]) {
         match id {
             StreamId::Poll => {
                 let done = self.poll.handle_input(now, bytes);
@@ -251,11 +294,19 @@ impl Connection {
                 }
             }
         }
-        self.pump(now);
     }
 
     /// The peer's sending on a stream has ended.
     pub fn handle_end(&mut self, now: Instant, id: StreamId) {
+        #[cfg(feature = "tls")]
+        self.handle_end_on_way(now, id);
+        #[cfg(not(feature = "tls"))]
+        self.end(now, id);
+        self.pump(now);
+    }
+
+    /// Nothing more comes on a stream.
+    pub(super) fn end(&mut self, now: Instant, id: StreamId) {
         match id {
             StreamId::Poll => {
                 let done = self.poll.handle_end();
@@ -271,12 +322,19 @@ impl Connection {
                 }
             }
         }
-        self.pump(now);
     }
 
     /// Appends what is to be written to a stream; about 16 KiB, or one message, at a time. Call it again once that is
     /// written.
     pub fn poll_transmit(&mut self, now: Instant, id: StreamId, out: &mut Vec<u8>) {
+        #[cfg(feature = "tls")]
+        self.transmit_on_way(now, id, out);
+        #[cfg(not(feature = "tls"))]
+        self.collect(now, id, out);
+    }
+
+    /// Appends what is to be said.
+    pub(super) fn collect(&mut self, now: Instant, id: StreamId, out: &mut Vec<u8>) {
         self.pump(now);
         match id {
             StreamId::Poll => {
@@ -346,7 +404,7 @@ impl Connection {
     // ---- what everything shares ----
 
     /// Makes the requests that the machine wants.
-    fn pump(&mut self, now: Instant) {
+    pub(super) fn pump(&mut self, now: Instant) {
         // No request follows once the session is over, or on its WebSocket.
         if self.machine.phase() == Phase::Closed || self.machine.transport() == Transport::WebSocket {
             self.poll.cancel();
@@ -388,14 +446,14 @@ impl Connection {
         let options = &self.options;
         let mut bytes = Vec::with_capacity(512 + body.map_or(0, <[u8]>::len));
         let mut target = options.request_target(Transport::Polling, self.machine.sid());
-        if options.is_proxied() {
+        if options.is_asked_of_proxy() {
             // What a proxy is sent is a whole URL (RFC 9112, section 3.2.2).
             target = std::format!("http://{}{target}", options.target.authority());
         }
         let mut request = RequestWriter::new(&mut bytes, method, &target);
         let cookies = self.cookie_header();
         write_headers(&mut request, options, cookies.as_deref());
-        if let Some(proxy) = &options.proxy {
+        if let Some(proxy) = options.proxy.as_ref().filter(|_| options.is_asked_of_proxy()) {
             if let Some(credentials) = proxy.credentials() {
                 request.header("Proxy-Authorization", credentials);
             }
@@ -431,7 +489,7 @@ impl Connection {
         }
         let refused = ConnectError::Refused(Refused::new(&response));
         // The only status that is the proxy's for certain.
-        let by_proxy = response.status == 407 && self.options.is_proxied();
+        let by_proxy = response.status == 407 && self.options.is_asked_of_proxy();
         self.note(if by_proxy {
             ConnectError::Proxy(Box::new(refused))
         } else {

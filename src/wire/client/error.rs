@@ -46,6 +46,10 @@ pub enum ConnectError {
     /// It took too long.
     #[error("{0}")]
     Timeout(&'static str),
+    /// TLS with the server failed: its certificate, ours, or the protocol.
+    #[cfg(feature = "tls")]
+    #[error("TLS with the server failed: {0}")]
+    Tls(crate::wire::tls::TlsError),
     /// The same, but it was the proxy's doing.
     #[error("proxy: {0}")]
     Proxy(Box<ConnectError>),
@@ -67,6 +71,9 @@ pub enum ErrorKind {
     Timeout,
     /// The peer does not speak the protocol.
     Protocol,
+    /// There is no trust, or no TLS, between the two ends.
+    #[cfg(feature = "tls")]
+    Tls,
     /// The proxy.
     Proxy,
 }
@@ -79,6 +86,8 @@ impl ErrorKind {
             Self::Refused => "refused",
             Self::Timeout => "timeout",
             Self::Protocol => "protocol",
+            #[cfg(feature = "tls")]
+            Self::Tls => "tls",
             Self::Proxy => "proxy",
         }
     }
@@ -99,6 +108,11 @@ impl ConnectError {
             Self::Refused(_) => ErrorKind::Refused,
             Self::Http(_) | Self::Upgrade(_) | Self::WebSocket(_) | Self::Protocol(_) => ErrorKind::Protocol,
             Self::Timeout(_) => ErrorKind::Timeout,
+            // Somebody has cut the line, in whatever language.
+            #[cfg(feature = "tls")]
+            Self::Tls(crate::wire::tls::TlsError::Truncated) => ErrorKind::Connection,
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => ErrorKind::Tls,
             Self::Proxy(_) => ErrorKind::Proxy,
         }
     }

@@ -89,6 +89,12 @@ impl HttpLane {
         wanted
     }
 
+    /// Whether another stream is wanted than the one that there may be.
+    #[cfg(feature = "tls")]
+    pub(super) fn wants_another(&self) -> bool {
+        matches!(self.state, State::Wanted)
+    }
+
     pub(super) fn wants_stream(&self) -> bool {
         !matches!(self.state, State::None)
     }

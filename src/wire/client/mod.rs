@@ -12,6 +12,8 @@ mod http;
 mod no_proxy;
 mod options;
 mod proxy;
+#[cfg(feature = "tls")]
+mod secure;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -37,6 +37,8 @@ pub struct Options {
     pub(super) headers: Vec<(String, String)>,
     pub(super) proxy: Option<Proxy>,
     entropy: Arc<Mutex<Entropy>>,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<crate::wire::tls::Connector>,
 }
 
 impl core::fmt::Debug for Options {
@@ -58,10 +60,17 @@ impl Options {
     /// The URL can not be used.
     pub fn new(url: &str, path: &str, entropy: Entropy) -> Result<Self> {
         let target = Target::parse(url)?;
-        if target.is_secure() {
+        if target.is_secure() && !cfg!(feature = "tls") {
             return Err(Error::Unusable {
                 what: "url",
-                why: "https and wss need TLS, which this version does not have",
+                why: "https and wss need the feature `tls`, which this program was built without",
+            });
+        }
+        #[cfg(feature = "tls")]
+        if target.is_secure() && rustls::pki_types::ServerName::try_from(target.host()).is_err() {
+            return Err(Error::Unusable {
+                what: "url",
+                why: "a host of this name can not have a certificate",
             });
         }
         let mut options = Self {
@@ -71,6 +80,8 @@ impl Options {
             headers: Vec::new(),
             proxy: None,
             entropy: Arc::new(Mutex::new(entropy)),
+            #[cfg(feature = "tls")]
+            tls: None,
         };
         let given = options.target.path_given().map(ToString::to_string);
         options.set_path(given.as_deref().unwrap_or(path))?;
@@ -154,6 +165,22 @@ impl Options {
             Some(proxy) => (proxy.host(), proxy.port()),
             None => (self.target.host(), self.target.port()),
         }
+    }
+
+    /// How TLS is spoken, where it is. Without it, with [`Connector::platform`](crate::wire::tls::Connector::platform).
+    #[cfg(feature = "tls")]
+    pub fn set_tls(&mut self, connector: crate::wire::tls::Connector) {
+        self.tls = Some(connector);
+    }
+
+    /// Whether TLS is spoken.
+    pub fn is_secure(&self) -> bool {
+        self.target.is_secure()
+    }
+
+    /// Whether requests are made of a proxy, in place of the server: without TLS, where there is one.
+    pub(super) fn is_asked_of_proxy(&self) -> bool {
+        self.is_proxied() && !self.is_secure()
     }
 
     /// Whether streams are connected to a proxy.

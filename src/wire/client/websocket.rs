@@ -81,6 +81,12 @@ impl WsLane {
         wanted
     }
 
+    /// Whether another stream is wanted than the one that there may be.
+    #[cfg(feature = "tls")]
+    pub(super) fn wants_another(&self) -> bool {
+        matches!(self.state, State::Wanted)
+    }
+
     pub(super) fn wants_stream(&self) -> bool {
         match self.state {
             State::None => false,
@@ -112,7 +118,8 @@ impl WsLane {
             return;
         }
         match &options.proxy {
-            Some(proxy) => {
+            // A tunnel for TLS was dug before.
+            Some(proxy) if !options.is_secure() => {
                 let authority = options.target.authority_with_port();
                 let mut request = RequestWriter::new(&mut self.output, "CONNECT", &authority);
                 request.header("Host", &authority);
@@ -122,7 +129,7 @@ impl WsLane {
                 request.no_body();
                 self.state = State::Tunnel(ResponseReader::new(limits(), "CONNECT"));
             }
-            None => self.shake_hands(options, sid, cookies),
+            _ => self.shake_hands(options, sid, cookies),
         }
     }
 

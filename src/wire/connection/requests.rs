@@ -78,6 +78,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             path: head.path,
             query: head.query,
             headers: head,
+            is_secure: self.is_secure(),
         };
         let allowed = self.hub.endpoint.check_origin(&view) == CorsAnswer::Allow;
         let exchange = Exchange {
@@ -183,7 +184,10 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
 
     pub(super) fn keep(&self, head: &Head<'_>, view: &RequestView<'_>) -> Request {
         let headers = head.headers.iter().map(|header| (header.name, header.value));
-        Request::new(view, headers, self.peer)
+        let request = Request::new(view, headers, self.peer);
+        #[cfg(feature = "tls")]
+        let request = request.with_certificate(self.client_certificate());
+        request
     }
 
     /// Somebody else decides when it goes on; there is no deadline but theirs.
@@ -231,7 +235,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                 let req = self.hub.next_request();
                 let _violation = cell.with(|session| session.handle_input(now, Input::Post(req, body)));
                 self.wait(State::Waiting { cell, req, exchange });
-                self.poll_transmit(now, out);
+                self.transmit(now, out);
             }
             Then::Refuse(code) => {
                 write_answer(&Answer::Error(code), &exchange, out);

@@ -266,6 +266,7 @@ fn a_server_of_ours_takes_our_key() {
         path: "/",
         query: "",
         headers: &Given(&headers),
+        is_secure: false,
     };
     let answer = Handshake::read(&request).unwrap();
     let head = format!(

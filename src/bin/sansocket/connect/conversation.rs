@@ -10,11 +10,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sansocket::SendError;
 use sansocket::engineio::{CloseReason, Closed, Data, Transport};
-use sansocket::tokio::engineio::{Client, ClientEvent, TrySendError};
+use sansocket::runtime::engineio::{Client, ClientEvent, TrySendError};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::input::{self, Line};
+use crate::signals::{Signal, Signals};
 
 /// How long the second signal leaves for the end of what is being said.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -32,8 +33,8 @@ enum Asked {
     Signal(u8),
 }
 
-pub struct Conversation {
-    client: Client,
+pub struct Conversation<R> {
+    client: Client<R>,
     out: Output,
     open: bool,
     asked: Asked,
@@ -46,8 +47,8 @@ pub struct Conversation {
     failed: bool,
 }
 
-impl Conversation {
-    pub fn new(client: Client, json: bool) -> Self {
+impl<R> Conversation<R> {
+    pub fn new(client: Client<R>, json: bool) -> Self {
         Self {
             client,
             out: Output::new(json),
@@ -62,8 +63,8 @@ impl Conversation {
 
     pub async fn run(mut self) -> ExitCode {
         let mut lines = Some(input::lines(self.out.json));
-        tokio::spawn(end_when_asked_twice());
-        let (mut interrupts, mut terminations) = (Signal::interrupt(), Signal::terminate());
+        // Without them, the system ends the program as it ends others.
+        let mut signals = Signals::new(Some(LAST_WORDS)).ok();
         loop {
             // Nothing is read while a message waits, nor once the conversation is to end.
             let listens = self.sending.is_none() && self.asked == Asked::Nothing;
@@ -74,8 +75,7 @@ impl Conversation {
                 },
                 sent = sent(&mut self.sending), if self.sending.is_some() => self.handle_sent(sent),
                 line = next_line(&mut lines), if listens => self.handle_line(line, &mut lines),
-                () = interrupts.next() => self.interrupt(130),
-                () = terminations.next() => self.interrupt(143),
+                signal = next_signal(&mut signals) => self.interrupt(signal.status()),
             }
             if self.out.is_closed() {
                 // Nobody listens any more.
@@ -265,24 +265,6 @@ impl Conversation {
     }
 }
 
-/// Whoever reads stdout may have the conversation wait for ever. Whoever asks twice for the end gets it all the same.
-async fn end_when_asked_twice() {
-    let (mut interrupts, mut terminations) = (Signal::interrupt(), Signal::terminate());
-    let mut asked = false;
-    loop {
-        let status = tokio::select! {
-            () = interrupts.next() => 130,
-            () = terminations.next() => 143,
-        };
-        if asked {
-            // The conversation knows too, and says its last words if it can.
-            tokio::time::sleep(LAST_WORDS).await;
-            std::process::exit(status);
-        }
-        asked = true;
-    }
-}
-
 async fn sent(sending: &mut Option<Sending>) -> Result<(), SendError> {
     match sending {
         Some(sending) => sending.as_mut().await,
@@ -297,35 +279,10 @@ async fn next_line(lines: &mut Option<mpsc::Receiver<Line>>) -> Option<Line> {
     }
 }
 
-/// A signal, where the system has it.
-struct Signal {
-    #[cfg(unix)]
-    signal: Option<tokio::signal::unix::Signal>,
-}
-
-impl Signal {
-    fn interrupt() -> Self {
-        Self {
-            #[cfg(unix)]
-            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt()).ok(),
-        }
-    }
-
-    fn terminate() -> Self {
-        Self {
-            #[cfg(unix)]
-            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok(),
-        }
-    }
-
-    async fn next(&mut self) {
-        #[cfg(unix)]
-        if let Some(signal) = &mut self.signal {
-            if signal.recv().await.is_some() {
-                return;
-            }
-        }
-        pending().await
+async fn next_signal(signals: &mut Option<Signals>) -> Signal {
+    match signals {
+        Some(signals) => signals.next().await,
+        None => pending().await,
     }
 }
 

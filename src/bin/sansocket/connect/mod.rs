@@ -9,9 +9,13 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use sansocket::Backoff;
 use sansocket::engineio::Transport;
-use sansocket::tokio::engineio::{Client, ClientBuilder};
+use sansocket::runtime::Runtime;
+use sansocket::runtime::engineio::{Client, ClientBuilder};
+use sansocket::tls::Connector;
 
-use crate::arguments::{self, Runtime};
+use crate::arguments::{self, RuntimeName};
+use crate::runtimes::{self, Job};
+use crate::tls::ClientTls;
 use conversation::Conversation;
 
 /// What may wait here for the server: scripts write as fast as they can.
@@ -22,11 +26,11 @@ const MAX_QUEUE: usize = 64_000_000;
 A DURATION is written 300ms, 25s or 2m.
 With --json, stdin takes {\"send\":\"text\"}, {\"send_binary\":\"<base64>\"} and {\"close\":true}, and stdout says what happens, one
 object a line. The end of stdin delivers what was sent, then closes.
-HTTP_PROXY, ALL_PROXY and NO_PROXY are respected.
+HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are respected.
 Exit status: 0 after a close that was asked for, 130 after Ctrl-C, 1 where connecting failed or the connection ended
 otherwise, 2 for wrong usage.")]
 pub struct Arguments {
-    /// http:// or ws://, a host, perhaps a port, user:password@, a path and a query
+    /// http://, https://, ws:// or wss://, a host, perhaps a port, user:password@, a path and a query
     url: String,
     /// What to speak
     #[arg(long, value_enum, default_value = "socket.io")]
@@ -58,12 +62,14 @@ pub struct Arguments {
     /// How long one attempt may take, all transports together
     #[arg(long, value_parser = arguments::duration, value_name = "DURATION", default_value = "20s")]
     timeout: Duration,
+    #[command(flatten)]
+    tls: ClientTls,
     /// One JSON object a line on stdin and stdout, for scripts
     #[arg(long)]
     json: bool,
     /// The runtime to run on
-    #[arg(long, value_enum, default_value = "tokio")]
-    runtime: Runtime,
+    #[arg(long, value_enum, default_value = "tokio", value_name = "RUNTIME")]
+    runtime: RuntimeName,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -110,8 +116,8 @@ fn attempts(text: &str) -> Result<Attempts, String> {
 }
 
 impl Arguments {
-    fn builder(&self) -> ClientBuilder {
-        let mut builder = Client::builder(&self.url)
+    fn builder<R: Runtime>(&self, runtime: R) -> ClientBuilder<R> {
+        let mut builder = Client::builder_on(runtime, &self.url)
             .transports(&self.transports)
             .allow_upgrades(!self.no_upgrade)
             .connect_timeout(self.timeout)
@@ -137,35 +143,43 @@ impl Arguments {
 }
 
 pub fn run(arguments: Arguments) -> ExitCode {
-    match arguments.runtime {
-        Runtime::Tokio => {}
-    }
     if arguments.protocol == Protocol::SocketIo {
         crate::complain("Socket.IO is not there yet; say --protocol engine.io (see --help)");
         return ExitCode::from(2);
     }
-    // The conversation may wait for a terminal; the client's own task must not.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            crate::complain(&format!("cannot start: {error}"));
-            return ExitCode::FAILURE;
+    let tls = match arguments.tls.connector() {
+        Ok(tls) => tls,
+        Err(why) => {
+            crate::complain(&why.to_string());
+            return ExitCode::from(2);
         }
     };
-    let exit = runtime.block_on(async {
-        match arguments.builder().start() {
-            Ok(client) => Conversation::new(client, arguments.json).run().await,
+    // The conversation may wait for a terminal; the client's own task, on another thread, must not.
+    match runtimes::run_on(arguments.runtime, 1, Talking(&arguments, tls)) {
+        Ok(exit) => exit,
+        Err(error) => {
+            crate::complain(&format!("cannot start: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+struct Talking<'a>(&'a Arguments, Option<Connector>);
+
+impl Job for Talking<'_> {
+    type Output = ExitCode;
+
+    async fn run<R: Runtime>(self, runtime: R) -> ExitCode {
+        let builder = match self.1 {
+            Some(tls) => self.0.builder(runtime).tls(tls),
+            None => self.0.builder(runtime),
+        };
+        match builder.start() {
+            Ok(client) => Conversation::new(client, self.0.json).run().await,
             Err(error) => {
                 crate::complain(&format!("{error} (see --help)"));
                 ExitCode::from(2)
             }
         }
-    });
-    // A thread that waits for a terminal must not hold up the end.
-    runtime.shutdown_background();
-    exit
+    }
 }

@@ -1,0 +1,338 @@
+//! The server on threads.
+
+use core::fmt;
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::boxed::Box;
+use std::sync::Arc;
+use std::vec::Vec;
+
+use super::{Sender, Socket, Stats, TrySendError};
+use crate::engineio::{CloseReason, Config, Data, Refusal, Sid, Transport};
+use crate::error::Result;
+use crate::http::{Cors, Request, Response};
+use crate::runtime::app::BoxFuture;
+use crate::runtime::blocking::{Threads, block_on};
+use crate::runtime::engineio as generic;
+use crate::runtime::engineio::{Events, Outcome};
+use crate::wire::Limits;
+
+/// A server that listens, and serves once [`serve`](Self::serve) is called.
+pub struct Server<D = (), H = ()> {
+    server: generic::Server<Threads, D, H>,
+    threads: Threads,
+}
+
+/// The options of a server, and its handlers in the event style. Handlers may block: they have threads of their own.
+///
+/// `D` is what [`on_connect`](Self::on_connect) returns for each session. `H` is `()` until a handler is set; from then
+/// on the server's [`serve`](Server::serve) takes none.
+#[must_use = "options do nothing until they are bound"]
+pub struct Builder<D = (), H = ()> {
+    builder: generic::Builder<Threads, D, H>,
+    threads: Threads,
+}
+
+impl<D: Send + Sync + 'static, H> fmt::Debug for Server<D, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.server.fmt(f)
+    }
+}
+
+impl<D, H> fmt::Debug for Builder<D, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.builder.fmt(f)
+    }
+}
+
+impl Server {
+    /// Listens with the default options on an address, such as `127.0.0.1:3000`; port 0 is any free one.
+    ///
+    /// # Errors
+    /// As [`Builder::bind`].
+    pub fn bind(address: &str) -> Result<Self> {
+        Self::builder().bind(address)
+    }
+
+    /// The options.
+    pub fn builder() -> Builder {
+        let threads = Threads::new();
+        Builder {
+            builder: generic::Server::builder_on(threads.clone()),
+            threads,
+        }
+    }
+}
+
+impl Builder {
+    /// Asks this handler about each client. `Ok` is the session's data, `Err` what the client is told instead. It comes
+    /// before the other handlers, which are given that data.
+    ///
+    /// It may block: the client waits meanwhile, for [`Config::accept_timeout`] at most. A panic in it refuses the client
+    /// with 500.
+    pub fn on_connect<D, F>(self, connect: F) -> Builder<D>
+    where
+        D: Send + Sync + 'static,
+        F: Fn(Request) -> Result<D, Refusal> + Send + Sync + 'static,
+    {
+        let (connect, threads) = (Arc::new(connect), self.threads.clone());
+        let builder = self.builder.on_connect(move |request| {
+            let (connect, threads) = (connect.clone(), threads.clone());
+            async move {
+                let decided = threads.offload(move || connect(request)).await;
+                decided.unwrap_or_else(|_no_thread| Err(Refusal::new(503)))
+            }
+        });
+        Builder {
+            builder,
+            threads: self.threads,
+        }
+    }
+}
+
+impl<D: Send + Sync + 'static> Builder<D> {
+    /// Calls this handler with each message, one at a time for each client, in order.
+    pub fn on_message<F, O>(self, message: F) -> Builder<D, Events<D>>
+    where
+        F: Fn(Sender<D>, Data) -> O + Send + Sync + 'static,
+        O: Outcome + 'static,
+    {
+        Builder {
+            builder: self.builder.on_message(handler(&self.threads, message)),
+            threads: self.threads,
+        }
+    }
+
+    /// Calls this handler when a session that was accepted is over, once, after its last message.
+    pub fn on_disconnect<F, O>(self, disconnect: F) -> Builder<D, Events<D>>
+    where
+        F: Fn(Sender<D>, CloseReason) -> O + Send + Sync + 'static,
+        O: Outcome + 'static,
+    {
+        Builder {
+            builder: self.builder.on_disconnect(handler(&self.threads, disconnect)),
+            threads: self.threads,
+        }
+    }
+}
+
+impl<D: Send + Sync + 'static> Builder<D, Events<D>> {
+    /// Calls this handler with each message, one at a time for each client, in order.
+    pub fn on_message<F, O>(self, message: F) -> Builder<D, Events<D>>
+    where
+        F: Fn(Sender<D>, Data) -> O + Send + Sync + 'static,
+        O: Outcome + 'static,
+    {
+        Builder {
+            builder: self.builder.on_message(handler(&self.threads, message)),
+            threads: self.threads,
+        }
+    }
+
+    /// Calls this handler when a session that was accepted is over, once, after its last message.
+    pub fn on_disconnect<F, O>(self, disconnect: F) -> Builder<D, Events<D>>
+    where
+        F: Fn(Sender<D>, CloseReason) -> O + Send + Sync + 'static,
+        O: Outcome + 'static,
+    {
+        Builder {
+            builder: self.builder.on_disconnect(handler(&self.threads, disconnect)),
+            threads: self.threads,
+        }
+    }
+}
+
+/// The async form of a handler that may block.
+fn handler<D, T, F, O>(
+    threads: &Threads,
+    handler: F,
+) -> impl Fn(generic::Sender<D>, T) -> BoxFuture<Result<()>> + Send + Sync + use<D, T, F, O>
+where
+    D: Send + Sync + 'static,
+    T: Send + 'static,
+    F: Fn(Sender<D>, T) -> O + Send + Sync + 'static,
+    O: Outcome + 'static,
+{
+    let (handler, threads) = (Arc::new(handler), threads.clone());
+    move |sender, what| {
+        let (handler, threads) = (handler.clone(), threads.clone());
+        Box::pin(async move {
+            let handled = threads.offload(move || handler(Sender::new(sender), what).into_result());
+            handled.await?
+        })
+    }
+}
+
+/// Options that are those of the async server.
+macro_rules! options {
+    ($($(#[$doc:meta])* $name:ident($argument:ident: $type:ty);)*) => {
+        $(
+            $(#[$doc])*
+            ///
+            #[doc = concat!("As [`Builder::", stringify!($name), "`](generic::Builder::", stringify!($name), ").")]
+            pub fn $name(mut self, $argument: $type) -> Self {
+                self.builder = self.builder.$name($argument);
+                self
+            }
+        )*
+    };
+}
+
+impl<D: Send + Sync + 'static, H> Builder<D, H> {
+    options! {
+        /// How often a ping is sent.
+        ping_interval(interval: Duration);
+        /// Added to the announced ping interval only.
+        ping_interval_grace(grace: Duration);
+        /// How long to wait for the pong.
+        ping_timeout(timeout: Duration);
+        /// How long a WebSocket may take to prove itself and upgrade.
+        upgrade_timeout(timeout: Duration);
+        /// The largest polling body and WebSocket message that is taken.
+        max_payload(bytes: usize);
+        /// How much may be queued towards one client.
+        max_queue(bytes: usize);
+        /// Whether a polling session may move to a WebSocket.
+        allow_upgrades(allow: bool);
+        /// What a session may be opened on.
+        transports(transports: &[Transport]);
+        /// The endpoint's path.
+        path(path: &str);
+        /// Which web pages may use the server.
+        cors(cors: Cors);
+        /// All limits and times of a session.
+        config(config: Config);
+        /// The limits of a connection.
+        limits(limits: Limits);
+        /// Where random bytes come from.
+        entropy(fill: impl FnMut(&mut [u8]) + Send + 'static);
+    }
+
+    /// Serves `https` and `wss`, and nothing else.
+    ///
+    /// As [`Builder::tls`](generic::Builder::tls).
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, acceptor: crate::wire::tls::Acceptor) -> Self {
+        self.builder = self.builder.tls(acceptor);
+        self
+    }
+
+    /// Answers requests for other paths than the endpoint's. It may block.
+    pub fn fallback<F>(mut self, fallback: F) -> Self
+    where
+        F: Fn(Request) -> Response + Send + Sync + 'static,
+    {
+        let (fallback, threads) = (Arc::new(fallback), self.threads.clone());
+        self.builder = self.builder.fallback(move |request| {
+            let (fallback, threads) = (fallback.clone(), threads.clone());
+            async move {
+                let answered = threads.offload(move || fallback(request)).await;
+                answered.unwrap_or_else(|_no_thread| Response::new(503))
+            }
+        });
+        self
+    }
+
+    /// Listens on an address, such as `127.0.0.1:3000`; port 0 is any free one.
+    ///
+    /// # Errors
+    /// As the async [`Builder::bind`](generic::Builder::bind).
+    pub fn bind(self, address: &str) -> Result<Server<D, H>> {
+        let server = block_on(self.builder.bind(address))?;
+        Ok(Server {
+            server,
+            threads: self.threads,
+        })
+    }
+}
+
+impl<D: Send + Sync + 'static, H> Server<D, H> {
+    /// The address that the server listens on, with the real port where 0 was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.server.local_addr()
+    }
+
+    /// The server from outside: to count and close sessions, and to end it.
+    pub fn handle(&self) -> Handle {
+        Handle(self.server.handle())
+    }
+}
+
+impl<D: Send + Sync + 'static> Server<D> {
+    /// Serves on the calling thread: runs `handler` for each session on a thread of its own, with the socket to receive
+    /// from. Returns when the server was [shut down](Handle::shutdown) and its threads have ended.
+    ///
+    /// A handler that returns has dropped its socket, which closes the session. It is not cancelled when the client
+    /// leaves: `recv` returns `None`, and the handler comes to its own end. An error goes to the log. A panic ends its
+    /// session and no other.
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn serve<F>(self, handler: F) -> Result<()>
+    where
+        F: Fn(Socket<D>) -> Result<()> + Send + Sync + 'static,
+    {
+        let (handler, threads) = (Arc::new(handler), self.threads.clone());
+        let served = block_on(self.server.serve(move |socket| {
+            let (handler, threads) = (handler.clone(), threads.clone());
+            async move { threads.offload(move || handler(Socket::new(socket))).await? }
+        }));
+        self.threads.join();
+        served
+    }
+}
+
+impl<D: Send + Sync + 'static> Server<D, Events<D>> {
+    /// Serves on the calling thread, with the handlers that were set: see [`Builder::on_message`]. Returns when the server
+    /// was [shut down](Handle::shutdown) and its threads have ended.
+    ///
+    /// A client has a thread for its handlers only while one of them runs.
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn serve(self) -> Result<()> {
+        let served = block_on(self.server.serve());
+        self.threads.join();
+        served
+    }
+}
+
+/// A server from outside: cheap to clone, and to keep anywhere.
+#[derive(Clone, Debug)]
+pub struct Handle(generic::Handle);
+
+impl Handle {
+    /// Counts.
+    pub fn stats(&self) -> Stats {
+        self.0.stats()
+    }
+
+    /// The ids of all sessions, in the order in which they were opened.
+    pub fn sessions(&self) -> Vec<Sid> {
+        self.0.sessions()
+    }
+
+    /// Sends a message to one session, if there is room for it now.
+    ///
+    /// # Errors
+    /// Gives the message back: see [`TrySendError`]; a session that does not exist is [`TrySendError::Closed`].
+    pub fn try_send(&self, sid: &Sid, message: impl Into<Data>) -> Result<(), TrySendError> {
+        self.0.try_send(sid, message)
+    }
+
+    /// Ends one session in order. Does nothing where it does not exist.
+    pub fn disconnect(&self, sid: &Sid) {
+        self.0.disconnect(sid);
+    }
+
+    /// Ends the server in order, as the async [`Handle::shutdown`](generic::Handle::shutdown) does, and waits for that. Not
+    /// to be called on the server's own threads: a handler that waits for its own end waits until `patience` is over.
+    pub fn shutdown(&self, patience: Duration) {
+        block_on(self.0.shutdown(patience));
+    }
+
+    /// Ends the server at once, without a word to anybody: connections are cut.
+    pub fn abort(&self) {
+        block_on(self.0.abort());
+    }
+}
