@@ -51,7 +51,7 @@ fn look_inside(packet: &Packet) {
     assert_eq!(Args::new(&args.json(), args.attachments().to_vec()).as_ref(), Ok(args));
     if let Ok(values) = args.parse::<Vec<Value>>() {
         assert_eq!(values.len(), args.len());
-        for (index, value) in values.iter().enumerate() {
+        for (index, value) in values.iter().enumerate().take(20) {
             assert_eq!(args.get::<Value>(index).ok().as_ref(), Some(value));
         }
     }
