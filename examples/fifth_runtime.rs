@@ -54,7 +54,7 @@ impl Runtime for Fifth {
     }
 
     async fn connect(&self, address: SocketAddr) -> io::Result<Socket> {
-        Ok(Socket(Async::<TcpStream>::connect(address).await?))
+        Ok(Socket::new(Async::<TcpStream>::connect(address).await?))
     }
 
     async fn bind(&self, address: SocketAddr) -> io::Result<Async<TcpListener>> {
@@ -67,7 +67,7 @@ impl Runtime for Fifth {
 
     async fn accept(&self, listener: &Async<TcpListener>) -> io::Result<(Socket, SocketAddr)> {
         let (stream, peer) = listener.accept().await?;
-        Ok((Socket(stream), peer))
+        Ok((Socket::new(stream), peer))
     }
 }
 
@@ -83,6 +83,15 @@ impl Future for Sleep {
 }
 
 struct Socket(Async<TcpStream>);
+
+impl Socket {
+    /// Answers are small, and must not wait for the acknowledgement of the last one.
+    fn new(stream: Async<TcpStream>) -> Self {
+        // It only fails where the peer has gone again, which reading will show.
+        let _gone = stream.get_ref().set_nodelay(true);
+        Self(stream)
+    }
+}
 
 impl Stream for Socket {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {

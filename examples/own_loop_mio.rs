@@ -276,8 +276,9 @@ impl Server {
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                // Out of file descriptors, or a peer that has gone again: the others go on. Whoever waits is accepted
-                // with the next one who comes.
+                // A peer that has gone again. Behind it there may be others, of whom nothing more would be heard.
+                Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
+                // Out of file descriptors: the others go on. Whoever waits is accepted with the next one who comes.
                 Err(error) => return eprintln!("not accepted: {error}"),
             }
         }

@@ -68,8 +68,9 @@ impl Threads {
         Self::default()
     }
 
-    /// Waits for all threads that were started, but not for the calling one, nor longer than half a second for code of the
-    /// application's and for name lookups, which nothing can interrupt.
+    /// Waits for all threads that were started, but not for the calling one, nor longer than half a second for handlers of
+    /// [`blocking::engineio`](engineio) and for name lookups, which nothing can interrupt. Async code that blocks its task
+    /// is waited for.
     pub fn join(&self) {
         self.shared.tasks.join(None);
         self.shared.workers.join();
@@ -81,6 +82,11 @@ impl Threads {
     /// The system has no more threads.
     pub(crate) async fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         self.shared.workers.run(work).await
+    }
+
+    /// The same for code that has to be run, whatever it takes: where the system has no more threads, it waits for one.
+    pub(crate) async fn offload_patiently<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        self.shared.workers.run_patiently(work).await
     }
 }
 
@@ -117,11 +123,12 @@ impl Runtime for Threads {
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let thread = thread::Builder::new().name("sansocket".to_string()).stack_size(STACK);
-        if let Err(error) = self.shared.tasks.start(thread, move || {
+        if let Err((error, task)) = self.shared.tasks.start(thread, move || {
             driver::begin_small();
             block_on(task);
         }) {
-            // The task is dropped, which ends its connection.
+            // Which ends its connection, or refuses its session.
+            drop(task);
             log!(error, "a thread can not be started: {error}");
         }
     }

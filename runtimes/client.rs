@@ -674,7 +674,10 @@ impl<R: Runtime> ClientTask<R> {
                     }
                     Poll::Ready(Err(error)) => break Some(error),
                     // The stream will wake us.
-                    Poll::Pending => return busy,
+                    Poll::Pending => {
+                        self.shared.lock().connection.handle_stuck(id);
+                        return busy;
+                    }
                 }
             };
             if let Some(error) = failed {

@@ -15,6 +15,7 @@ use super::app::{App, BoxFuture, Runner, drop_contained};
 use super::log::log;
 use super::tasks::Tasks;
 use super::{Runtime, Stream};
+use crate::engineio::Refusal;
 use crate::http::{Request, Response};
 use crate::time::Instant;
 #[cfg(feature = "tls")]
@@ -445,6 +446,9 @@ impl Drop for SessionTask {
     fn drop(&mut self) {
         if !self.0.extra.is_adopted() {
             self.0.extra.clear();
+            // Where the runtime could not start it, nobody else would ever answer the client.
+            let now = self.0.now();
+            self.0.with(|session| session.refuse(now, Refusal::new(503)));
         }
     }
 }

@@ -18,7 +18,11 @@ fn example(name: &str) -> Command {
     let test = std::env::current_exe().expect("the test is a program");
     let target = test.ancestors().nth(2).expect("it is in target/debug/deps");
     let program: PathBuf = target.join("examples").join(name);
-    assert!(program.exists(), "{} is not built", program.display());
+    assert!(
+        program.exists(),
+        "{} is not built: `cargo build --examples --features cli`",
+        program.display()
+    );
     Command::new(program)
 }
 

@@ -1,11 +1,40 @@
 //! Threads that are joined: each when it has ended, all of them at the end.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle, ThreadId};
 use std::time::Instant;
+
+/// How many threads there may be, in all crews together. Each takes four memory mappings (its stack, the one for signals,
+/// and a guard for either), of which Linux grants a process 65,530. Where those run out it may be the thread itself that does
+/// not get what it needs when it has started already, and then the standard library ends the whole program.
+const MOST: usize = 15_000;
+
+/// How many there are.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+/// One of them.
+struct Counted;
+
+impl Counted {
+    fn new() -> io::Result<Self> {
+        let counted = Self;
+        if THREADS.fetch_add(1, Ordering::Relaxed) < MOST {
+            Ok(counted)
+        } else {
+            Err(io::Error::other("there are too many of them"))
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        THREADS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// Threads that belong together.
 ///
@@ -34,27 +63,38 @@ impl Crew {
     /// Starts a thread.
     ///
     /// # Errors
-    /// The system has no more of them.
-    pub(super) fn start(
-        self: &Arc<Self>,
-        thread: thread::Builder,
-        work: impl FnOnce() + Send + 'static,
-    ) -> io::Result<()> {
-        // Where there is no thread, this is dropped by the caller, and not under the lock.
+    /// The system has no more of them. Gives the work back.
+    pub(super) fn start<W>(self: &Arc<Self>, thread: thread::Builder, work: W) -> Result<(), (io::Error, W)>
+    where
+        W: FnOnce() + Send + 'static,
+    {
+        let counted = match Counted::new() {
+            Ok(counted) => counted,
+            Err(error) => return Err((error, work)),
+        };
         let work = Arc::new(Mutex::new(Some(work)));
         let (crew, taken) = (self.clone(), work.clone());
         // It can not leave before it is noted.
         let mut state = self.lock();
-        let thread = thread.spawn(move || {
+        let started = thread.spawn(move || {
+            // Dropped last: a thread that is about to end has its mappings still.
+            let _counted = counted;
             let _leaving = Leaving(crew);
             let work = taken.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(work) = work {
                 work();
             }
         });
-        let thread = thread?;
-        state.aboard.insert(thread.thread().id(), thread);
-        Ok(())
+        let error = match started {
+            Ok(thread) => {
+                state.aboard.insert(thread.thread().id(), thread);
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        drop(state);
+        let work = work.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Err((error, work.expect("no thread has taken it, for there is none")))
     }
 
     /// Waits until all have left but the calling thread, and no longer than this; whether they have.
@@ -105,7 +145,6 @@ impl Drop for Leaving {
 
 #[cfg(test)]
 mod tests {
-    use core::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
 
     use super::*;
@@ -120,11 +159,27 @@ mod tests {
                 done.fetch_add(1, Ordering::SeqCst);
                 assert_ne!(number, 7, "a panic on purpose");
             };
-            crew.start(thread::Builder::new(), work).expect("a thread");
+            assert!(crew.start(thread::Builder::new(), work).is_ok(), "a thread");
         }
         assert!(crew.join(None));
         assert_eq!(done.load(Ordering::SeqCst), 20);
         assert!(crew.lock().aboard.is_empty() && crew.lock().last.is_none());
+    }
+
+    #[test]
+    fn work_without_a_thread_comes_back() {
+        let (crew, done) = (Arc::new(Crew::default()), Arc::new(AtomicUsize::new(0)));
+        let counter = done.clone();
+        let work = move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+        };
+        let no_room_for_its_stack = thread::Builder::new().stack_size(1 << 60);
+        let (_, work) = crew
+            .start(no_room_for_its_stack, work)
+            .expect_err("there is not so much");
+        work();
+        assert_eq!(done.load(Ordering::SeqCst), 1);
+        assert!(crew.join(None));
     }
 
     #[test]
@@ -134,7 +189,7 @@ mod tests {
         let work = move || {
             let _let_go = held.recv();
         };
-        crew.start(thread::Builder::new(), work).expect("a thread");
+        assert!(crew.start(thread::Builder::new(), work).is_ok(), "a thread");
         assert!(!crew.join(Some(Duration::from_millis(20))));
         drop(let_go);
         assert!(crew.join(None));

@@ -110,7 +110,8 @@ impl Signal {
             .state
             .compare_exchange(RUNNING, ASLEEP, Ordering::SeqCst, Ordering::SeqCst);
         if asleep.is_err() {
-            self.state.store(RUNNING, Ordering::SeqCst);
+            // It may be woken once more before this, so this reads too: what was done before that wake is seen then.
+            self.state.swap(RUNNING, Ordering::SeqCst);
         }
         asleep.is_ok()
     }
@@ -154,6 +155,25 @@ impl Signal {
     }
 }
 
+/// The interests of the future in whose middle another one is run. They are put back also where that one panics: the
+/// panic may be caught between the two.
+struct Others(Interests);
+
+impl Others {
+    /// Answers what the inner future waits for.
+    fn restore(mut self) -> Interests {
+        INTERESTS.replace(core::mem::take(&mut self.0))
+    }
+}
+
+impl Drop for Others {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            INTERESTS.set(core::mem::take(&mut self.0));
+        }
+    }
+}
+
 /// Runs a future on the calling thread, to its end.
 ///
 /// What of [`Threads`](super::Threads) it waits for wakes it, as long as it looks at all of that whenever it is polled, as
@@ -169,9 +189,9 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     loop {
         // Whoever called this in the middle of another future has interests of its own.
-        let others = INTERESTS.take();
+        let others = Others(INTERESTS.take());
         let polled = future.as_mut().poll(&mut cx);
-        let interests = INTERESTS.replace(others);
+        let interests = others.restore();
         if let Poll::Ready(output) = polled {
             return output;
         }

@@ -12,13 +12,19 @@ use std::string::ToString;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use super::Sleep;
 use super::crew::Crew;
+use crate::runtime::clock;
+use crate::runtime::log::log;
 
 /// How long a worker waits for more.
 const KEPT: Duration = Duration::from_secs(2);
 
 /// How long to wait at the end for code of the application's.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long to wait where there is no thread.
+const PAUSE: Duration = Duration::from_millis(50);
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -84,6 +90,47 @@ struct Outcome<T> {
     waker: Option<Waker>,
 }
 
+fn take(place: &Mutex<Option<Job>>) -> Option<Job> {
+    place.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// What a worker is to run, and where its result will be.
+fn job<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> (Job, Arc<Mutex<Outcome<T>>>) {
+    let outcome = Arc::new(Mutex::new(Outcome {
+        result: None,
+        waker: None,
+    }));
+    let other = outcome.clone();
+    let job = Box::new(move || {
+        let result = catch_unwind(AssertUnwindSafe(work));
+        let waker = {
+            let mut outcome = other.lock().unwrap_or_else(PoisonError::into_inner);
+            outcome.result = Some(result);
+            outcome.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    });
+    (job, outcome)
+}
+
+/// Waits for a job's result. A panic goes on here.
+async fn result_of<T>(outcome: &Mutex<Outcome<T>>) -> T {
+    let result = poll_fn(|cx| {
+        let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome.result.take() {
+            Some(result) => Poll::Ready(result),
+            None => {
+                outcome.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    })
+    .await;
+    result.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
 impl Workers {
     /// Runs code on a thread of its own. It is run to its end, also where nobody waits for it any more. A panic goes on in
     /// whoever waits.
@@ -91,37 +138,27 @@ impl Workers {
     /// # Errors
     /// The system has no more threads; the code was not run.
     pub(super) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-        let outcome = Arc::new(Mutex::new(Outcome {
-            result: None,
-            waker: None,
-        }));
-        let other = outcome.clone();
-        self.start(Box::new(move || {
-            let result = catch_unwind(AssertUnwindSafe(work));
-            let waker = {
-                let mut outcome = other.lock().unwrap_or_else(PoisonError::into_inner);
-                outcome.result = Some(result);
-                outcome.waker.take()
-            };
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-        }))?;
-        let result = poll_fn(|cx| {
-            let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
-            match outcome.result.take() {
-                Some(result) => Poll::Ready(result),
-                None => {
-                    outcome.waker = Some(cx.waker().clone());
-                    Poll::Pending
-                }
-            }
-        })
-        .await;
-        Ok(result.unwrap_or_else(|panic| resume_unwind(panic)))
+        let (job, outcome) = job(work);
+        self.start(job).map_err(|(error, _not_run)| error)?;
+        Ok(result_of(&outcome).await)
     }
 
-    fn start(&self, job: Job) -> io::Result<()> {
+    /// The same, but where the system has no more threads, it waits for one.
+    pub(super) async fn run_patiently<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let (mut job, outcome) = job(work);
+        let mut told = false;
+        while let Err((error, not_run)) = self.start(job) {
+            if !core::mem::replace(&mut told, true) {
+                log!(error, "a handler has to wait for a thread: {error}");
+            }
+            job = not_run;
+            let deadline = clock::now() + PAUSE;
+            Sleep { deadline }.await;
+        }
+        result_of(&outcome).await
+    }
+
+    fn start(&self, job: Job) -> Result<(), (io::Error, Job)> {
         let mut state = self.pool.lock();
         if state.idle > state.jobs.len() {
             state.jobs.push_back(job);
@@ -129,10 +166,16 @@ impl Workers {
             return Ok(());
         }
         drop(state);
-        let pool = self.pool.clone();
+        let (place, pool) = (Arc::new(Mutex::new(Some(job))), self.pool.clone());
+        let taken = place.clone();
         // The stack is as large as those of other threads: what it is for is not known here.
         let thread = thread::Builder::new().name("sansocket worker".to_string());
-        self.threads.start(thread, move || pool.work(job))
+        let started = self.threads.start(thread, move || {
+            if let Some(job) = take(&taken) {
+                pool.work(job);
+            }
+        });
+        started.map_err(|(error, _)| (error, take(&place).expect("no thread has taken it, for there is none")))
     }
 
     /// Ends the workers that wait, and waits a little for those that work.

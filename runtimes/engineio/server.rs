@@ -26,6 +26,10 @@ use crate::wire::{Cell, Connection, Hub};
 /// How long to wait where a connection can not be accepted because the system has run out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How many connections are accepted in a row. The same task sees to all deadlines and to the end of the server, also while
+/// more connections come than can be accepted; not every runtime makes it come back by itself.
+const ACCEPTED_IN_A_ROW: u32 = 64;
+
 /// How long to wait for tasks that were told to end at once.
 const LAST_PATIENCE: Duration = Duration::from_millis(500);
 
@@ -240,7 +244,21 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Server<R, D, H> {
 
 /// Accepts connections, for ever.
 async fn accept<R: Runtime>(shared: Arc<Shared<R>>, listener: R::Listener) {
+    let mut in_a_row = 0;
     loop {
+        in_a_row += 1;
+        if in_a_row > ACCEPTED_IN_A_ROW {
+            in_a_row = 0;
+            let mut given = false;
+            poll_fn(|cx| {
+                if core::mem::replace(&mut given, true) {
+                    return Poll::Ready(());
+                }
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            })
+            .await;
+        }
         match shared.runtime.accept(&listener).await {
             Ok((stream, peer)) => {
                 let connection = Connection::new(shared.hub.clone(), peer, shared.hub.now());

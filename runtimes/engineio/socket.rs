@@ -3,7 +3,7 @@
 use core::fmt;
 use core::future::poll_fn;
 use core::ops::Deref;
-use core::task::{Context, Poll, ready};
+use core::task::{Context, Poll};
 use std::sync::Arc;
 
 use super::{SendError, TrySendError};
@@ -12,11 +12,17 @@ use crate::runtime::app::App;
 use crate::runtime::log::{log, prefix};
 use crate::wire::Cell;
 
+/// How many messages are handed out in a row before others get a turn. One polling body of tiny packets holds half a
+/// million: a handler that never waits would keep its thread for all of them, and would not be seen to end at a shutdown.
+const IN_A_ROW: u32 = 1024;
+
 /// One client, for whoever receives its messages. Everything else is on [`Sender`], to which it dereferences.
 ///
 /// Dropping it closes the session in order: what is queued goes out first. Messages that come after that are dropped.
 pub struct Socket<D = ()> {
     sender: Sender<D>,
+    /// Messages that were handed out since the application last had to wait.
+    in_a_row: u32,
 }
 
 /// One client, for whoever sends to it: a cheap clone of what [`Socket`] holds, for other tasks.
@@ -67,6 +73,7 @@ impl<D> Socket<D> {
                 sid,
                 data: Arc::new(data),
             },
+            in_a_row: 0,
         }
     }
 
@@ -81,9 +88,21 @@ impl<D> Socket<D> {
 
     /// The next message, for futures written by hand: see [`recv`](Self::recv).
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Data>> {
+        if self.in_a_row == IN_A_ROW {
+            self.in_a_row = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         loop {
-            match ready!(self.cell.poll_event(cx)) {
-                Some(Event::Message(data)) => return Poll::Ready(Some(data)),
+            let Poll::Ready(event) = self.sender.cell.poll_event(cx) else {
+                self.in_a_row = 0;
+                return Poll::Pending;
+            };
+            match event {
+                Some(Event::Message(data)) => {
+                    self.in_a_row += 1;
+                    return Poll::Ready(Some(data));
+                }
                 // Senders are woken by the cell; the transport can be asked for.
                 Some(Event::Writable) => {}
                 Some(Event::Upgraded) => log!(debug, "session {}… upgraded", prefix(&self.sid)),

@@ -313,6 +313,34 @@ fn receiving_may_be_given_up_and_tried_again() {
     }
 }
 
+/// However much there is to receive, its task comes up for air: others want to run, and a shutdown wants to be seen.
+#[test]
+fn a_handler_that_never_has_to_wait_does_not_keep_its_thread() {
+    for flavour in FLAVOURS {
+        let (note, turns) = mpsc::channel();
+        let server = Server::accepting(flavour, options(), move |mut socket| {
+            let note = note.clone();
+            async move {
+                let mut turns = 0;
+                let mut all = Box::pin(async { while socket.recv().await.is_some() {} });
+                std::future::poll_fn(|cx| {
+                    turns += 1;
+                    all.as_mut().poll(cx)
+                })
+                .await;
+                note.send(turns).expect("the test");
+                Ok(())
+            }
+        });
+        let session = Session::open(&server);
+        session.send(vec!["4"; 20_000].join("\x1e"));
+        session.close();
+        let turns: u32 = turns.recv_timeout(PATIENCE).expect("the end of the handler");
+        assert!(turns > 15, "{turns} turns for 20,000 messages");
+        server.finish();
+    }
+}
+
 #[test]
 fn a_handler_that_does_not_receive_holds_up_nobody_else() {
     for flavour in FLAVOURS {

@@ -6,8 +6,8 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::OnceLock;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use sansocket::async_std::AsyncStd;
@@ -200,17 +200,24 @@ impl Runtime for Any {
 
 /// Waits by a thread of its own: on whatever runtime whoever waits may be.
 pub async fn pause(duration: Duration) {
-    let (mut begun, deadline) = (false, std::time::Instant::now() + duration);
+    let deadline = std::time::Instant::now() + duration;
+    // The last one counts: a handler moves from one task to another when its session is upgraded.
+    let waker: Arc<Mutex<Option<Waker>>> = Arc::default();
+    let mut begun = false;
     poll_fn(|cx| {
         if std::time::Instant::now() >= deadline {
             return Poll::Ready(());
         }
+        *waker.lock().expect("the waker") = Some(cx.waker().clone());
         if !begun {
             begun = true;
-            let waker = cx.waker().clone();
+            let waker = waker.clone();
             std::thread::spawn(move || {
                 std::thread::sleep(deadline.saturating_duration_since(std::time::Instant::now()));
-                waker.wake();
+                let waker = waker.lock().expect("the waker").take();
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
             });
         }
         Poll::Pending

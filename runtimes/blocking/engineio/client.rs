@@ -300,8 +300,9 @@ where
     move |sender, what| {
         let (handler, threads) = (handler.clone(), threads.clone());
         Box::pin(async move {
-            let handled = threads.offload(move || handler(ClientSender(sender), what).into_result());
-            handled.await?
+            threads
+                .offload_patiently(move || handler(ClientSender(sender), what).into_result())
+                .await
         })
     }
 }

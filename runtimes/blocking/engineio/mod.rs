@@ -28,6 +28,13 @@ fn wait_for<T>(future: impl Future<Output = T>, patience: Duration) -> Option<T>
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
             return Poll::Ready(Some(output));
         }
-        core::pin::Pin::new(&mut sleep).poll(cx).map(|()| None)
+        // Where the time is over already, and only others were given a turn: what is there is taken all the same.
+        match core::pin::Pin::new(&mut sleep).poll(cx) {
+            Poll::Ready(()) => Poll::Ready(match future.as_mut().poll(cx) {
+                Poll::Ready(output) => Some(output),
+                Poll::Pending => None,
+            }),
+            Poll::Pending => Poll::Pending,
+        }
     }))
 }

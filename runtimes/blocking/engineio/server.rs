@@ -157,8 +157,9 @@ where
     move |sender, what| {
         let (handler, threads) = (handler.clone(), threads.clone());
         Box::pin(async move {
-            let handled = threads.offload(move || handler(Sender::new(sender), what).into_result());
-            handled.await?
+            threads
+                .offload_patiently(move || handler(Sender::new(sender), what).into_result())
+                .await
         })
     }
 }

@@ -18,8 +18,9 @@ use crate::runtimes::{self, Job};
 use crate::signals::Signals;
 use crate::tls::ServerTls;
 
-/// How long sessions have to end after Ctrl-C or SIGTERM.
-const PATIENCE: Duration = Duration::from_millis(1500);
+/// How long sessions have to end after Ctrl-C or SIGTERM. What is left then is cut off, which may take half a second more;
+/// the whole end takes less than two.
+const PATIENCE: Duration = Duration::from_millis(1200);
 
 /// How long the answer to `/__restart` has to reach its client.
 const RESTART_GRACE: Duration = Duration::from_millis(20);

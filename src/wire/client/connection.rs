@@ -60,6 +60,9 @@ pub struct Connection {
     unwritten: bool,
     #[cfg(feature = "tls")]
     pub(super) ways: [super::secure::Way; 3],
+    /// Which streams do not take what they were last given to write.
+    #[cfg(feature = "tls")]
+    pub(super) stuck: [bool; 3],
 }
 
 /// Requests that wait to be written hold passwords and cookies, which belong into no log.
@@ -90,6 +93,8 @@ impl Connection {
             unwritten: false,
             #[cfg(feature = "tls")]
             ways: Default::default(),
+            #[cfg(feature = "tls")]
+            stuck: [false; 3],
         }
     }
 
@@ -124,8 +129,8 @@ impl Connection {
         });
         #[cfg(feature = "tls")]
         let error = error.or_else(|| {
-            let late = closed.is_some_and(|closed| closed.reason == CloseReason::ConnectTimeout) && self.is_on_way();
-            late.then_some(ConnectError::Timeout("the TLS handshake was not over in time"))
+            let late = closed.is_some_and(|closed| closed.reason == CloseReason::ConnectTimeout);
+            late.then(|| self.late_on_way()).flatten()
         });
         error.or(match closed.map(|closed| closed.reason) {
             Some(CloseReason::ConnectTimeout) => Some(ConnectError::Timeout("the session was not open in time")),
@@ -194,7 +199,8 @@ impl Connection {
             StreamId::WebSocket => {
                 // No message comes on a WebSocket that is being tried, and it must not fail for a slow application.
                 let takes = self.machine.transport() == Transport::Polling || self.machine.wants_input();
-                takes && self.websocket.waiting() < TURN
+                // What waits for TLS, or for a proxy, waits for what is to be read.
+                takes && (!self.websocket.is_open() || self.websocket.waiting() < TURN)
             }
         }
     }
@@ -364,6 +370,17 @@ impl Connection {
     /// Some bytes were written to a stream.
     pub fn handle_written(&mut self, now: Instant) {
         self.machine.handle_progress(now);
+    }
+
+    /// A stream does not take all that [`poll_transmit`](Self::poll_transmit) gave, for now. Where it has no use any more,
+    /// it is not kept for a goodbye that would have to wait behind that; nothing else depends on it.
+    pub fn handle_stuck(&mut self, id: StreamId) {
+        #[cfg(feature = "tls")]
+        {
+            self.stuck[id as usize] = true;
+        }
+        #[cfg(not(feature = "tls"))]
+        let _ = id;
     }
 
     // ---- time ----

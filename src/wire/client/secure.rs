@@ -97,6 +97,7 @@ impl Connection {
 
     /// The stream that there was is of no use any more.
     pub(super) fn forget_way(&mut self, id: StreamId) {
+        self.stuck[id as usize] = false;
         *self.way(id) = Way::Nothing;
     }
 
@@ -198,6 +199,7 @@ impl Connection {
         if self.is_bare(id) {
             return self.collect(now, id, out);
         }
+        self.stuck[id as usize] = false;
         let start = out.len();
         let is_ready = match self.way(id) {
             Way::Nothing => false,
@@ -237,20 +239,26 @@ impl Connection {
         }
     }
 
-    /// Whether the server is still to be told that nothing more will come.
+    /// Whether the server is still to be told that nothing more will come. One that does not even take what is before that
+    /// is owed nothing: who waits for it would wait for as long as it likes.
     pub(super) fn owes_goodbye(&self, id: StreamId) -> bool {
+        if self.stuck[id as usize] {
+            return false;
+        }
         match &self.ways[id as usize] {
             Way::Tls(tls) => !tls.is_handshaking() && !tls.has_failed() && !tls.is_closed(),
             Way::Nothing | Way::Tunnel(_) => false,
         }
     }
 
-    /// Whether a stream is not ready for the first request.
-    pub(super) fn is_on_way(&self) -> bool {
-        self.ways.iter().any(|way| match way {
-            Way::Nothing => false,
-            Way::Tunnel(_) => true,
-            Way::Tls(tls) => tls.is_handshaking() && !tls.has_failed(),
+    /// What a stream still waits for that is not ready for the first request, as an error of somebody who has waited long
+    /// enough.
+    pub(super) fn late_on_way(&self) -> Option<ConnectError> {
+        self.ways.iter().find_map(|way| match way {
+            Way::Nothing => None,
+            Way::Tunnel(_) => Some(by_proxy(ConnectError::Timeout("it did not answer in time"))),
+            Way::Tls(tls) => (tls.is_handshaking() && !tls.has_failed())
+                .then_some(ConnectError::Timeout("the TLS handshake was not over in time")),
         })
     }
 }

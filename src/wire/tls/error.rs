@@ -75,11 +75,18 @@ pub enum TlsError {
     Protocol(String),
 }
 
+/// How many of a certificate's names are shown: some have thousands.
+const MAX_NAMES: usize = 8;
+
 fn but_for(names: &[String]) -> String {
     if names.is_empty() {
         return String::new();
     }
-    std::format!(", but for {}", names.join(", "))
+    let shown = names[..names.len().min(MAX_NAMES)].join(", ");
+    match names.len() - names.len().min(MAX_NAMES) {
+        0 => std::format!(", but for {shown}"),
+        more => std::format!(", but for {shown} and {more} more"),
+    }
 }
 
 /// A name as `webpki` shows it, `DnsName("a.example")`, without what is around it, and harmless for a terminal.
@@ -148,6 +155,8 @@ impl TlsError {
                 return Self::CertificateRequired;
             }
             AlertDescription::ProtocolVersion => return Self::Version,
+            // A goodbye, before there was anything to say.
+            AlertDescription::CloseNotify => return Self::EndedEarly,
             AlertDescription::NoApplicationProtocol => return Self::NoHttp11,
             AlertDescription::CertificateExpired => "it has expired, or is not valid yet",
             AlertDescription::UnknownCA => "its issuer is unknown there",

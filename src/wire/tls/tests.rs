@@ -466,6 +466,22 @@ fn versions_that_do_not_meet() {
     }
 }
 
+/// An error is a line, whatever a certificate is for.
+#[test]
+fn not_all_names_of_thousands_are_shown() {
+    let wrong = |count: usize| TlsError::WrongName {
+        wanted: "a.example".into(),
+        presented: (0..count).map(|number| std::format!("{number}.example")).collect(),
+    };
+    let shown = wrong(2).to_string();
+    assert_eq!(
+        shown,
+        "its certificate is not for a.example, but for 0.example, 1.example"
+    );
+    let shown = wrong(5000).to_string();
+    assert!(shown.ends_with(", 7.example and 4992 more"), "{shown}");
+}
+
 #[test]
 fn texts_that_hold_no_certificate() {
     let (authority, other) = (Authority::new("authority"), Authority::new("other"));

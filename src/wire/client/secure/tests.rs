@@ -215,6 +215,63 @@ fn a_stream_that_is_replaced_is_ended_in_order() {
     assert_eq!(world.failures, []);
 }
 
+/// Who is waited for is who is named.
+#[test]
+fn a_proxy_that_says_nothing_is_to_blame() {
+    let authority = Authority::new("authority");
+    let options = ServerOptions::new(identity(&authority.issue(&["localhost"])));
+    let tls = Connector::new(trusting(&authority)).unwrap();
+    let mut world = world(options, tls, Some("http://proxy.example:8080"));
+    assert!(world.client.poll_connect(NOW, StreamId::Poll));
+    world.client.handle_connected(NOW, StreamId::Poll);
+    world.client.poll_transmit(NOW, StreamId::Poll, &mut Vec::new());
+    while let Some(deadline) = world.client.poll_timeout() {
+        world.client.handle_timeout(deadline);
+    }
+    let error = world.error();
+    assert_eq!(error.kind(), ErrorKind::Proxy);
+    assert_eq!(error.to_string(), "proxy: it did not answer in time");
+}
+
+/// A server that answers and does not read on must not keep the client from its next request.
+#[test]
+fn a_stream_that_is_stuck_is_replaced_without_a_goodbye() {
+    let mut world = good();
+    let config = Config {
+        upgrades: false,
+        ..Config::default()
+    };
+    world.client = Connection::new(world.client.options.clone(), Arc::new(config), NOW, Default::default());
+    world.client.machine().send(Data::from("x")).unwrap();
+    world.run();
+    world.now = world.now + core::time::Duration::from_secs(6);
+    world.client.machine().send(Data::from("x")).unwrap();
+    assert!(
+        !world.client.poll_connect(world.now, StreamId::Push),
+        "first the goodbye"
+    );
+    world.client.handle_stuck(StreamId::Push);
+    assert!(world.client.poll_connect(world.now, StreamId::Push));
+}
+
+/// What is to be said once the handshake is over does not keep the client from reading the handshake.
+#[test]
+fn a_long_request_waits_for_the_handshake_and_not_the_other_way_round() {
+    let world = good();
+    let mut options = (*world.client.options).clone();
+    options.add_header("X-Long", &"x".repeat(20_000)).unwrap();
+    let config = Config {
+        transports: [Transport::WebSocket].into_iter().collect(),
+        ..Config::default()
+    };
+    let mut client = Connection::new(Arc::new(options), Arc::new(config), NOW, Default::default());
+    assert!(client.poll_connect(NOW, StreamId::WebSocket));
+    client.handle_connected(NOW, StreamId::WebSocket);
+    let mut out = Vec::new();
+    client.poll_transmit(NOW, StreamId::WebSocket, &mut out);
+    assert!(!out.is_empty() && client.wants_input(StreamId::WebSocket));
+}
+
 #[test]
 fn a_proxy_digs_a_tunnel_for_every_stream() {
     let authority = Authority::new("authority");
@@ -328,7 +385,7 @@ fn a_cut_is_told_from_an_end() {
     let mut world = good();
     assert!(world.client.poll_connect(NOW, StreamId::Poll));
     world.client.handle_connected(NOW, StreamId::Poll);
-    assert!(world.client.is_on_way());
+    assert!(world.client.late_on_way().is_some());
     world.client.handle_end(NOW, StreamId::Poll);
     let error = world.error();
     assert!(matches!(error, ConnectError::Tls(TlsError::EndedEarly)), "{error}");
