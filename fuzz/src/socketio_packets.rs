@@ -47,11 +47,11 @@ fn look_inside(packet: &Packet) {
     let Some(args) = args_of(packet) else {
         return;
     };
-    assert_eq!(args.is_empty(), args.len() == 0);
+    assert_eq!(args.is_empty(), args.iter().next().is_none());
     assert_eq!(Args::new(&args.json(), args.attachments().to_vec()).as_ref(), Ok(args));
     if let Ok(values) = args.parse::<Vec<Value>>() {
         assert_eq!(values.len(), args.len());
-        for (index, value) in values.iter().enumerate() {
+        for (index, value) in values.iter().enumerate().take(20) {
             assert_eq!(args.get::<Value>(index).ok().as_ref(), Some(value));
         }
     }

@@ -51,6 +51,9 @@ pub enum EmitError {
     /// An event can not have one of the [`RESERVED_EVENTS`](super::RESERVED_EVENTS) for its name.
     #[error("the event name is reserved")]
     ReservedName(Args),
+    /// Larger than what the Engine.IO session takes as one message: trying again does not help.
+    #[error("the event is larger than what can be sent")]
+    TooLarge(Args),
     /// Too many acknowledgements are being waited for.
     #[error("too many acknowledgements are being waited for")]
     TooManyAcks(Args),
@@ -60,7 +63,11 @@ impl EmitError {
     /// The arguments.
     pub fn into_args(self) -> Args {
         match self {
-            Self::Disconnected(args) | Self::Full(args) | Self::ReservedName(args) | Self::TooManyAcks(args) => args,
+            Self::Disconnected(args)
+            | Self::Full(args)
+            | Self::ReservedName(args)
+            | Self::TooLarge(args)
+            | Self::TooManyAcks(args) => args,
         }
     }
 }
@@ -75,7 +82,8 @@ pub enum AckError {
     /// The socket was disconnected. Whether the event arrived is not known.
     #[error("the socket was disconnected before an acknowledgement came")]
     Disconnected,
-    /// The event was never sent: a client's buffer was full, or its socket ended while the event waited in it.
+    /// The event was never sent: a client's buffer was full, its socket ended while the event waited there, or it turned out
+    /// to be larger than what the server takes.
     #[error("the event was not sent")]
     NotSent,
 }

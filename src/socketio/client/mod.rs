@@ -13,12 +13,13 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::acks::Acks;
+use super::largest::Largest;
 use super::packet::{is_reserved, namespace_name};
 use super::{AckError, AckToken, Args, Assembler, Body, EmitError, Json, Key, Packet, PacketError, Transmit};
 use crate::engineio::{Data, Str};
 use crate::time::Instant;
 pub use config::{Config, WhenFull};
-use queue::{Emit, Queue};
+use queue::{Emit, Popped, Queue};
 pub use reason::DisconnectReason;
 pub use socket::Auth;
 use socket::{Retry, Socket, State};
@@ -200,6 +201,9 @@ pub struct Client {
     offline_cost: usize,
     events: VecDeque<Event>,
     events_cost: usize,
+    largest: Largest,
+    /// When something was last said to happen, for what has to go on without being told the time.
+    clock: Instant,
     link: Link,
     /// While a packet lacks attachments: the end of patience.
     assembly_deadline: Option<Instant>,
@@ -221,6 +225,11 @@ impl Client {
             offline_cost: 0,
             events: VecDeque::new(),
             events_cost: 0,
+            largest: Largest {
+                text: usize::MAX,
+                binary: usize::MAX,
+            },
+            clock: Instant::from_micros(0),
             link: Link::Down,
             assembly_deadline: None,
             writable: true,
@@ -284,7 +293,9 @@ impl Client {
         let (index, args) = self.check(key, name, args)?;
         let now = self.writable && self.queue.is_empty() && self.is_connected(key);
         if now {
-            self.emit_or_wait(index, new_emit(key, None, name, args))?;
+            let mut emit = new_emit(key, None, name, args);
+            emit.volatile = true;
+            self.emit_or_wait(index, emit)?;
         }
         Ok(now)
     }
@@ -352,7 +363,8 @@ impl Client {
     /// Acknowledges an event.
     ///
     /// # Errors
-    /// Gives everything back: the connection that the event came on is gone, or the queue is full.
+    /// Gives everything back: the connection that the event came on is gone, the queue is full, or the arguments are too
+    /// large.
     pub fn ack(&mut self, ack: AckToken, args: Args) -> Result<(), (AckToken, EmitError)> {
         let connected =
             |socket: &&Socket| socket.key == ack.key && socket.epoch == ack.epoch && socket.state == State::Connected;
@@ -361,6 +373,12 @@ impl Client {
         };
         if !self.has_room() {
             return Err((ack, EmitError::Full(args)));
+        }
+        if !self
+            .largest
+            .takes_body(self.config.parser, &socket.namespace, None, &args)
+        {
+            return Err((ack, EmitError::TooLarge(args)));
         }
         let namespace = socket.namespace.clone();
         let id = Some(ack.id);
@@ -426,6 +444,7 @@ impl Client {
         if self.link != Link::Open {
             return Ok(());
         }
+        self.clock = now;
         let result = self.assemble(now, data);
         if result.is_err() {
             self.lose(DisconnectReason::ParseError);
@@ -437,6 +456,7 @@ impl Client {
 
     /// Does what is due at this time. Afterwards [`poll_timeout`](Self::poll_timeout) is later than `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.clock = now;
         while let Some((key, id)) = self.acks.expired(now) {
             self.handle_late_ack(now, key, id);
         }
@@ -464,6 +484,15 @@ impl Client {
         self.assert_invariants();
     }
 
+    /// What the server takes as one message, of which the first byte is Engine.IO's; `base64` where bytes travel as text:
+    /// over polling. What is known of one server holds until something else is said. An event that is larger is refused or,
+    /// where it waits already, given back, as a whole: part of a packet must not be lost.
+    pub fn handle_max_payload(&mut self, bytes: usize, base64: bool) {
+        let text = bytes.saturating_sub(1);
+        let binary = if base64 { text / 4 * 3 } else { bytes };
+        self.largest = Largest { text, binary };
+    }
+
     /// Whether the transport could take a message at once: what volatile events go by. Until somebody says otherwise, a
     /// connection can.
     pub fn handle_writable(&mut self, writable: bool) {
@@ -480,8 +509,11 @@ impl Client {
         if matches!(self.link, Link::Down | Link::Ended) {
             return None;
         }
-        if let Some(data) = self.queue.pop(self.config.parser) {
-            return Some(Transmit::Data(data));
+        while let Some(popped) = self.queue.pop(self.config.parser, self.largest) {
+            match popped {
+                Popped::Data(data) => return Some(Transmit::Data(data)),
+                Popped::TooLarge(emit) => self.give_up(emit),
+            }
         }
         if self.link == Link::Ending {
             self.link = Link::Ended;
@@ -562,6 +594,11 @@ impl Client {
         self.sockets[self.index(key)?].sid.as_ref()
     }
 
+    /// The namespace of a socket.
+    pub fn namespace(&self, key: Key) -> Option<&Str> {
+        Some(&self.sockets[self.index(key)?].namespace)
+    }
+
     /// Whether there is a socket, and no Engine.IO session for it: whoever drives this should open one.
     pub fn wants_connection(&self) -> bool {
         self.link == Link::Down && !self.sockets.is_empty()
@@ -575,6 +612,7 @@ impl Client {
     // ---- joining and leaving ----
 
     fn join(&mut self, now: Instant, index: usize) {
+        self.clock = now;
         let socket = &mut self.sockets[index];
         if self.link != Link::Open || socket.state != State::Waiting || self.ghosts.contains(&socket.namespace) {
             return;
@@ -619,7 +657,7 @@ impl Client {
             match self.index(emit.key) {
                 Some(index) => self.keep(index, emit),
                 // It was told of already; a former try may have been sent.
-                None if emit.retried => {}
+                None if emit.retried || emit.volatile => {}
                 None => self.tell_unsent(emit),
             }
         }
@@ -639,6 +677,9 @@ impl Client {
     /// An event was not begun, and can not be now.
     fn keep(&mut self, index: usize, emit: Emit) {
         let socket = &mut self.sockets[index];
+        if emit.volatile {
+            return;
+        }
         if !emit.retried {
             self.offline_cost += emit.cost();
             socket.offline.push_back(emit);
@@ -929,9 +970,16 @@ impl Client {
         if is_reserved(name) {
             return Err(EmitError::ReservedName(args));
         }
-        match self.index(key) {
-            Some(index) => Ok((index, args)),
-            None => Err(EmitError::Disconnected(args)),
+        let Some(index) = self.index(key) else {
+            return Err(EmitError::Disconnected(args));
+        };
+        let namespace = &self.sockets[index].namespace;
+        match self
+            .largest
+            .takes_body(self.config.parser, namespace, Some(name), &args)
+        {
+            true => Ok((index, args)),
+            false => Err(EmitError::TooLarge(args)),
         }
     }
 
@@ -961,6 +1009,33 @@ impl Client {
         self.offline_cost += emit.cost();
         self.sockets[index].offline.push_back(emit);
         Ok(())
+    }
+
+    /// An event that waited turned out to be larger than what the server takes.
+    fn give_up(&mut self, emit: Option<Emit>) {
+        let Some(emit) = emit else {
+            return;
+        };
+        if emit.retried {
+            let Some(index) = self.index(emit.key) else {
+                return;
+            };
+            let first = self.sockets[index].retries.front();
+            let Some(tries) = first.filter(|first| first.emit.id == emit.id).map(|first| first.tries) else {
+                return;
+            };
+            self.settle_retry(index);
+            self.try_next(self.clock, index);
+            let (key, id) = (emit.key, emit.id.unwrap_or_default());
+            if tries > 1 {
+                // A former try may have arrived.
+                self.acks.resolve(key, id);
+                let result = Err(AckError::Disconnected);
+                self.tell(Event::Ack { key, id, result });
+                return;
+            }
+        }
+        self.tell_unsent(emit);
     }
 
     fn tell_unsent(&mut self, emit: Emit) {
@@ -993,6 +1068,9 @@ impl Client {
             assert!(open || socket.state == State::Waiting);
             assert!(!open || socket.state != State::Waiting || self.ghosts.contains(&socket.namespace));
             assert_eq!(socket.state == State::Connected, socket.sid.is_some());
+            let first = socket.retries.front();
+            let goes_on = first.is_none_or(|first| first.on_its_way);
+            assert!(goes_on || socket.state != State::Connected, "nobody would send it");
             assert!(socket.state != State::Connected || socket.offline.is_empty());
             assert!(socket.deadline.is_none() || socket.is_joining());
             assert!(
@@ -1019,6 +1097,7 @@ fn new_emit(key: Key, id: Option<u64>, name: &str, args: Args) -> Emit {
         name: name.into(),
         args,
         retried: false,
+        volatile: false,
     }
 }
 

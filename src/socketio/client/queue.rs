@@ -4,6 +4,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use super::super::largest::Largest;
 use super::super::{Args, Body, Encoded, Key, Packet, Parser};
 use crate::engineio::{Data, Str};
 
@@ -22,6 +23,8 @@ pub(super) struct Emit {
     pub(super) args: Args,
     /// Somebody else keeps it for the case that it is lost.
     pub(super) retried: bool,
+    /// Nobody keeps it: it goes out at once or not at all.
+    pub(super) volatile: bool,
 }
 
 impl Emit {
@@ -44,6 +47,13 @@ pub(super) struct Queue {
     /// A message that was taken and could not be sent; others of its packet were.
     put_back: Option<Data>,
     cost: usize,
+}
+
+/// What was next in the queue.
+pub(super) enum Popped {
+    Data(Data),
+    /// Something that can not be sent. If it is an event, it is given back.
+    TooLarge(Option<Emit>),
 }
 
 #[derive(Debug)]
@@ -106,26 +116,30 @@ impl Queue {
         self.items.push_back(item);
     }
 
-    pub(super) fn pop(&mut self, parser: &dyn Parser) -> Option<Data> {
+    pub(super) fn pop(&mut self, parser: &dyn Parser, largest: Largest) -> Option<Popped> {
         if let Some(data) = self.put_back.take() {
-            return Some(data);
+            return Some(Popped::Data(data));
         }
-        let begun = match &mut self.begun {
-            Some(begun) if !begun.is_over() => begun,
-            _ => {
-                self.begun = None;
-                let item = self.items.pop_front()?;
-                self.cost -= item.cost();
-                if self.items.is_empty() && self.items.capacity() > KEPT_PLACES {
-                    self.items = VecDeque::new();
-                }
-                let packet = item.encode(parser);
-                self.begun.insert(Begun { item, packet, taken: 0 })
+        if self.begun.as_ref().is_none_or(Begun::is_over) {
+            self.begun = None;
+            let item = self.items.pop_front()?;
+            self.cost -= item.cost();
+            if self.items.is_empty() && self.items.capacity() > KEPT_PLACES {
+                self.items = VecDeque::new();
             }
-        };
-        let data = begun.packet.message(begun.taken);
+            let packet = item.encode(parser);
+            if !largest.takes(&packet) {
+                return Some(Popped::TooLarge(match item {
+                    Item::Emit(_, emit) => Some(emit),
+                    Item::Packet(_) => None,
+                }));
+            }
+            self.begun = Some(Begun { item, packet, taken: 0 });
+        }
+        let begun = self.begun.as_mut()?;
+        let data = begun.packet.message(begun.taken)?;
         begun.taken += 1;
-        data
+        Some(Popped::Data(data))
     }
 
     pub(super) fn put_back(&mut self, data: Data) {

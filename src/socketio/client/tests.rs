@@ -281,6 +281,20 @@ fn what_waits_for_a_connection_follows_in_order() {
 }
 
 #[test]
+fn what_is_volatile_goes_at_once_or_never() {
+    let (mut client, key) = connected();
+    assert_eq!(client.emit_volatile(key, "a", args("[]")), Ok(true));
+    // Something waits.
+    assert_eq!(client.emit_volatile(key, "b", args("[]")), Ok(false));
+    client.handle_closed(DisconnectReason::TransportError);
+    assert_eq!(events(&mut client), [gone(key, DisconnectReason::TransportError)]);
+    reconnect(&mut client, "0{\"sid\":\"id\"}");
+    client.handle_writable(false);
+    assert_eq!(client.emit_volatile(key, "c", args("[]")), Ok(false));
+    assert_eq!(sent(&mut client), Vec::<String>::new());
+}
+
+#[test]
 fn what_is_too_late_is_not_sent() {
     let (mut client, key) = client();
     let id = client
@@ -363,6 +377,51 @@ fn a_full_queue_refuses() {
         client.emit(key, "connect", args("[1]")),
         Err(EmitError::ReservedName(args("[1]")))
     );
+}
+
+#[test]
+fn what_the_server_does_not_take_is_never_begun() {
+    let (mut client, key) = client();
+    let large = format!("[\"{}\"]", "x".repeat(100));
+    let bytes = |length| Args::new("[{\"_placeholder\":true,\"num\":0}]", vec![vec![1; length].into()]).unwrap();
+    // Not known yet.
+    let first = client.emit_with_ack(at(0), key, "a", args(&large), None).unwrap();
+    client.emit(key, "b", args("[1]")).unwrap();
+    let second = client.emit_with_retries(at(0), key, "c", bytes(90)).unwrap();
+    let third = client.emit_with_retries(at(0), key, "d", args("[2]")).unwrap();
+    client.handle_max_payload(100, true);
+    reconnect(&mut client, "0{\"sid\":\"id\"}");
+    assert_eq!(sent(&mut client), ["2[\"b\",1]", format!("2{third}[\"d\",2]").as_str()]);
+    let not_sent = |id| Event::Ack {
+        key,
+        id,
+        result: Err(AckError::NotSent),
+    };
+    let back = Event::Unsent {
+        key,
+        name: "c".into(),
+        args: bytes(90),
+    };
+    assert_eq!(
+        events(&mut client),
+        [not_sent(first), unsent(key, "a", &large), not_sent(second), back]
+    );
+    // Known.
+    assert_eq!(
+        client.emit(key, "a", args(&large)),
+        Err(EmitError::TooLarge(args(&large)))
+    );
+    assert_eq!(client.emit(key, "a", bytes(73)), Err(EmitError::TooLarge(bytes(73))));
+    client.emit(key, "a", bytes(72)).unwrap();
+    client.handle_max_payload(100, false);
+    client.emit(key, "a", bytes(100)).unwrap();
+    assert_eq!(sent(&mut client).len(), 4);
+    receive(&mut client, "27[\"number\"]");
+    let Some(Event::Event { ack: Some(ack), .. }) = client.poll_event() else {
+        panic!("it wants an acknowledgement");
+    };
+    let (ack, error) = client.ack(ack, args(&large)).unwrap_err();
+    assert_eq!((ack.id(), error), (7, EmitError::TooLarge(args(&large))));
 }
 
 #[test]

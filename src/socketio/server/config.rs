@@ -24,6 +24,9 @@ pub struct Config {
     /// How much may be queued towards the client before emits are refused; what goes beyond is one packet. Each of its
     /// messages counts its bytes and a fixed sum. 4,000,000.
     pub max_queue: usize,
+    /// The largest message that the Engine.IO session takes; a packet with a larger one is refused as a whole. To be less
+    /// than the session's [`max_queue`](crate::engineio::Config::max_queue), by 64 at least. 3,999,900.
+    pub max_message: usize,
     /// How much may be received and not yet taken as events before [`wants_input`](super::Connection::wants_input) says
     /// no. One packet may go beyond. 65,536.
     pub receive_window: usize,
@@ -40,6 +43,7 @@ impl Default for Config {
             max_namespaces: 100,
             max_pending_acks: 10_000,
             max_queue: 4_000_000,
+            max_message: 3_999_900,
             receive_window: 65_536,
         }
     }

@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 
 use super::acks::Acks;
 use super::json::push_string;
+use super::largest::Largest;
 use super::outbox::{self, Outbox};
 use super::packet::is_reserved;
 use super::{AckError, AckToken, Args, Assembler, Body, EmitError, Encoded, Json, Key, Packet, PacketError, Transmit};
@@ -318,7 +319,10 @@ impl Connection {
     /// Where the receivers shall acknowledge it, its number is one of [`BROADCAST_IDS`](super::BROADCAST_IDS), and
     /// [`expect_ack`](Self::expect_ack) is called too.
     pub fn send_encoded(&mut self, key: Key, packet: &Encoded, volatile: bool) -> bool {
-        if !self.has_room() || (volatile && !(self.is_writable() && self.is_connected(key))) {
+        if !self.has_room()
+            || !self.largest().takes(packet)
+            || (volatile && !(self.is_writable() && self.is_connected(key)))
+        {
             return false;
         }
         self.push_for(key, packet.clone())
@@ -337,13 +341,16 @@ impl Connection {
     /// Acknowledges an event.
     ///
     /// # Errors
-    /// Gives everything back: the socket is gone, or the queue is full.
+    /// Gives everything back: the socket is gone, the queue is full, or the arguments are too large.
     pub fn ack(&mut self, ack: AckToken, args: Args) -> Result<(), (AckToken, EmitError)> {
         if !self.is_connected(ack.key) {
             return Err((ack, EmitError::Disconnected(args)));
         }
         if !self.has_room() {
             return Err((ack, EmitError::Full(args)));
+        }
+        if !self.takes(ack.key, None, &args) {
+            return Err((ack, EmitError::TooLarge(args)));
         }
         let id = Some(ack.id);
         self.push_body(ack.key, Body::Ack { id, args });
@@ -511,6 +518,12 @@ impl Connection {
             .map(|socket| (socket.key, &socket.namespace))
     }
 
+    /// The namespace of a socket, accepted or not, that is not gone.
+    pub fn namespace(&self, key: Key) -> Option<&Str> {
+        let socket = self.sockets.iter().find(|socket| socket.key == key)?;
+        (!matches!(socket.state, State::Left)).then_some(&socket.namespace)
+    }
+
     /// The parser that [`send_encoded`](Self::send_encoded) wants packets from.
     pub fn parser(&self) -> &'static dyn super::Parser {
         self.config.parser
@@ -614,6 +627,16 @@ impl Connection {
                 .any(|socket| socket.key == key && !matches!(socket.state, State::Left))
     }
 
+    fn largest(&self) -> Largest {
+        let (text, binary) = (self.config.max_message, self.config.max_message);
+        Largest { text, binary }
+    }
+
+    fn takes(&self, key: Key, name: Option<&str>, args: &Args) -> bool {
+        let namespace = self.namespace(key);
+        namespace.is_some_and(|namespace| self.largest().takes_body(self.config.parser, namespace, name, args))
+    }
+
     fn is_writable(&self) -> bool {
         self.writable && self.outbox.is_empty()
     }
@@ -624,6 +647,9 @@ impl Connection {
         }
         if !self.has_socket(key) {
             return Err(EmitError::Disconnected(args));
+        }
+        if !self.takes(key, Some(name), &args) {
+            return Err(EmitError::TooLarge(args));
         }
         if !self.has_room() {
             return Err(EmitError::Full(args));

@@ -521,6 +521,43 @@ fn what_a_client_makes_us_hold_is_bounded() {
 }
 
 #[test]
+fn what_the_session_does_not_take_is_never_begun() {
+    let config = Config {
+        max_message: 60,
+        ..Config::default()
+    };
+    let mut connection = Connection::new(config, at(0));
+    let key = join(&mut connection, "0");
+    sent(&mut connection);
+    let large = Args::new("[{\"_placeholder\":true,\"num\":0}]", vec![vec![1; 61].into()]).unwrap();
+    assert_eq!(
+        connection.emit(key, "x", large.clone()),
+        Err(EmitError::TooLarge(large.clone()))
+    );
+    let escaped = "\n".repeat(40);
+    assert_eq!(
+        connection.emit(key, &escaped, args("[]")),
+        Err(EmitError::TooLarge(args("[]")))
+    );
+    let packet = TEXT.encode(&Packet {
+        namespace: "/".into(),
+        body: Body::Ack {
+            id: Some(1),
+            args: large.clone(),
+        },
+    });
+    assert!(!connection.send_encoded(key, &packet, false));
+    receive(&mut connection, "27[\"a\"]").unwrap();
+    let Some(Event::Event { ack: Some(ack), .. }) = connection.poll_event() else {
+        panic!("it wants an acknowledgement");
+    };
+    let (ack, error) = connection.ack(ack, large.clone()).unwrap_err();
+    assert_eq!(error, EmitError::TooLarge(large));
+    connection.ack(ack, args("[1]")).unwrap();
+    assert_eq!(sent(&mut connection), ["37[1]"]);
+}
+
+#[test]
 fn reserved_names_are_refused() {
     let (mut connection, key) = connected();
     for name in super::super::RESERVED_EVENTS {
