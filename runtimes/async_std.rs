@@ -34,6 +34,24 @@ pub mod engineio {
     pub type ClientBuilder<H = ()> = crate::runtime::engineio::ClientBuilder<super::AsyncStd, H>;
 }
 
+/// Socket.IO on async-std.
+pub mod socketio {
+    pub use crate::Backoff;
+    pub use crate::runtime::socketio::client::{
+        AckToken, Call, CallError, ClientEvent, ClientEvents, ClientSocket, ConnectFailed, DisconnectReason,
+        EmitFailed, Refused,
+    };
+    pub use crate::runtime::socketio::{Ack, Reply};
+    pub use crate::socketio::{Args, Binary};
+
+    /// A client on async-std: see [`Client`](crate::runtime::socketio::client::Client).
+    pub type Client = crate::runtime::socketio::client::Client<super::AsyncStd>;
+    /// The options of a client on async-std: see [`ClientBuilder`](crate::runtime::socketio::client::ClientBuilder).
+    pub type ClientBuilder = crate::runtime::socketio::client::ClientBuilder<super::AsyncStd>;
+    /// A client without handlers on async-std: see [`SimpleClient`](crate::runtime::socketio::client::SimpleClient).
+    pub type SimpleClient = crate::runtime::socketio::client::SimpleClient<super::AsyncStd>;
+}
+
 /// The async-std runtime: its global executor, and the threads that it brings.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AsyncStd;

@@ -28,6 +28,7 @@ pub mod futures_io;
 mod log;
 #[cfg(feature = "smol")]
 pub mod smol;
+pub mod socketio;
 mod tasks;
 #[cfg(feature = "tokio")]
 pub mod tokio;

@@ -33,6 +33,24 @@ pub mod engineio {
     pub type ClientBuilder<H = ()> = crate::runtime::engineio::ClientBuilder<super::Smol, H>;
 }
 
+/// Socket.IO on smol.
+pub mod socketio {
+    pub use crate::Backoff;
+    pub use crate::runtime::socketio::client::{
+        AckToken, Call, CallError, ClientEvent, ClientEvents, ClientSocket, ConnectFailed, DisconnectReason,
+        EmitFailed, Refused,
+    };
+    pub use crate::runtime::socketio::{Ack, Reply};
+    pub use crate::socketio::{Args, Binary};
+
+    /// A client on smol: see [`Client`](crate::runtime::socketio::client::Client).
+    pub type Client = crate::runtime::socketio::client::Client<super::Smol>;
+    /// The options of a client on smol: see [`ClientBuilder`](crate::runtime::socketio::client::ClientBuilder).
+    pub type ClientBuilder = crate::runtime::socketio::client::ClientBuilder<super::Smol>;
+    /// A client without handlers on smol: see [`SimpleClient`](crate::runtime::socketio::client::SimpleClient).
+    pub type SimpleClient = crate::runtime::socketio::client::SimpleClient<super::Smol>;
+}
+
 /// The smol runtime: its global executor, which brings its own threads, or another one.
 #[derive(Clone, Debug, Default)]
 pub struct Smol {

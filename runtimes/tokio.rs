@@ -32,6 +32,24 @@ pub mod engineio {
     pub type Builder<D = (), H = ()> = crate::runtime::engineio::Builder<super::Tokio, D, H>;
 }
 
+/// Socket.IO on tokio.
+pub mod socketio {
+    pub use crate::Backoff;
+    pub use crate::runtime::socketio::client::{
+        AckToken, Call, CallError, ClientEvent, ClientEvents, ClientSocket, ConnectFailed, DisconnectReason,
+        EmitFailed, Refused,
+    };
+    pub use crate::runtime::socketio::{Ack, Reply};
+    pub use crate::socketio::{Args, Binary};
+
+    /// A client on tokio: see [`Client`](crate::runtime::socketio::client::Client).
+    pub type Client = crate::runtime::socketio::client::Client<super::Tokio>;
+    /// The options of a client on tokio: see [`ClientBuilder`](crate::runtime::socketio::client::ClientBuilder).
+    pub type ClientBuilder = crate::runtime::socketio::client::ClientBuilder<super::Tokio>;
+    /// A client without handlers on tokio: see [`SimpleClient`](crate::runtime::socketio::client::SimpleClient).
+    pub type SimpleClient = crate::runtime::socketio::client::SimpleClient<super::Tokio>;
+}
+
 /// The tokio runtime that the calling task runs on.
 ///
 /// Its methods panic outside of a tokio runtime with I/O and time enabled, as tokio's own do.
