@@ -115,6 +115,19 @@ impl ClientSocket {
         self.shared.with(|state| state.machine.emit(self.key, event, args))
     }
 
+    /// Waits until there is room in the queue for another event, or the socket is not connected.
+    pub async fn ready(&self) {
+        core::future::poll_fn(|cx| {
+            let mut state = self.shared.lock();
+            if state.over || state.machine.has_room() || !state.machine.is_connected(self.key) {
+                return core::task::Poll::Ready(());
+            }
+            state.wait(cx.waker());
+            core::task::Poll::Pending
+        })
+        .await;
+    }
+
     /// Acknowledges an event of [`ClientEvent::Event`](super::ClientEvent::Event), waiting for room in the queue.
     ///
     /// # Errors
