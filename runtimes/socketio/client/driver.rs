@@ -250,7 +250,7 @@ impl<R: Runtime> Driver<R> {
             engine::ClientEvent::Message(data) => {
                 let handled = self.shared.lock().machine.handle_data(now, data);
                 if let Err(violation) = handled {
-                    log!(warn, "the server broke the protocol: {violation}");
+                    log!(debug, "the server broke the protocol: {violation}");
                     self.ending = Some(Ending::Violation(violation));
                 }
             }
