@@ -58,6 +58,8 @@ handlers("/auth", secret)
 async def main():
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
+    # Whoever connects before the server accepts waits.
+    listener.listen()
     config = uvicorn.Config(socketio.ASGIApp(sio), log_level="error", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
