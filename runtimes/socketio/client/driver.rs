@@ -318,8 +318,16 @@ impl<R: Runtime> Driver<R> {
         }
         self.give_back(&mut unsent, false);
         self.dispatch(true);
-        if let Some(error) = &error {
-            let failure = ConnectFailed::Connection(error.clone());
+        let failure = match &error {
+            Some(error) => Some(error.clone()),
+            None if self.joined || reason == CloseReason::ClientDisconnect => None,
+            // It ended in order, and too early.
+            None => Some(Arc::new(ConnectError::Io {
+                doing: "the session ended before the server answered the CONNECT",
+                error: std::io::Error::other(reason.as_str()),
+            })),
+        };
+        if let Some(failure) = failure.map(ConnectFailed::Connection) {
             if self.joined {
                 self.shared.lock().failure = Some(failure);
             } else {
@@ -372,7 +380,11 @@ impl<R: Runtime> Driver<R> {
 
     /// There will be no further session.
     fn finish(&mut self) {
-        self.shared.lock().machine.close();
+        {
+            let mut state = self.shared.lock();
+            state.leaving = true;
+            state.machine.close();
+        }
         self.dispatch(true);
         self.phase = Phase::Over;
         self.shared.end();
@@ -385,7 +397,7 @@ impl<R: Runtime> Driver<R> {
         loop {
             let event = {
                 let mut state = self.shared.lock();
-                if !all && state.is_stream_full() {
+                if !all && (state.is_stream_full() || self.shared.is_busy()) {
                     return busy;
                 }
                 let event = state.machine.poll_event();
@@ -470,6 +482,8 @@ impl<R: Runtime> Driver<R> {
             }
             Event::Disconnect { key, reason } => {
                 let socket = self.shared.socket(key);
+                // There may be room now where events wait for a connection, or there will never be any.
+                self.shared.wake_waiting();
                 self.tell(ClientEvent::Disconnect { socket, reason });
             }
         }
@@ -481,7 +495,7 @@ impl<R: Runtime> Driver<R> {
             return;
         };
         let shared = self.shared.clone();
-        start(&self.plan.runtime, async move {
+        start(&self.plan.runtime, &self.shared.clone(), async move {
             let json = auth().await;
             shared.with(|state| state.machine.authenticate(key, json.as_ref()));
         });
@@ -492,7 +506,9 @@ impl<R: Runtime> Driver<R> {
         self.shared.lock().failure = Some(failure.clone());
         self.shared.wake_waiting();
         if !self.plan.streams {
-            self.plan.handlers.tell_failure(&self.plan.runtime, failure);
+            self.plan
+                .handlers
+                .tell_failure(&self.plan.runtime, &self.shared, failure);
         }
     }
 
@@ -500,7 +516,7 @@ impl<R: Runtime> Driver<R> {
         if self.plan.streams {
             self.shared.push(event);
         } else {
-            self.plan.handlers.tell(&self.plan.runtime, event);
+            self.plan.handlers.tell(&self.plan.runtime, &self.shared, event);
         }
     }
 
@@ -728,10 +744,11 @@ fn size(data: &Data, polls: bool) -> usize {
 
 /// What we have encoded ourselves is within any limits.
 fn ours() -> Limits {
-    let mut limits = Limits::default();
-    limits.max_attachments = usize::MAX;
-    limits.max_packet = usize::MAX;
-    limits.max_namespace = usize::MAX;
-    limits.max_event_name = usize::MAX;
-    limits
+    Limits {
+        max_attachments: usize::MAX,
+        max_packet: usize::MAX,
+        max_namespace: usize::MAX,
+        max_event_name: usize::MAX,
+        ..Limits::default()
+    }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::string::String;
 use std::sync::Arc;
 
+use super::shared::Shared;
 use super::{ClientEvent, ClientSocket, ConnectFailed, DisconnectReason};
 use crate::error::Result;
 use crate::runtime::Runtime;
@@ -43,20 +44,26 @@ impl fmt::Debug for Handlers {
 }
 
 /// Starts a task of the application's: up to where it first waits at once, so that what comes later starts later.
-pub(super) fn start<R: Runtime>(runtime: &R, task: impl Future<Output = ()> + Send + 'static) {
+pub(super) fn start<R: Runtime>(runtime: &R, shared: &Arc<Shared>, task: impl Future<Output = ()> + Send + 'static) {
     let mut task = Box::pin(contained(task));
     // Whoever polls it next is told of anything that this waker was.
     let polled = task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     if polled.is_pending() {
+        let running = Shared::begin_running(shared);
         runtime.spawn(async move {
+            let _running = running;
             let _panicked = task.await;
         });
     }
 }
 
 /// Calls a handler whose result says no more than whether it has failed.
-fn call<R: Runtime>(runtime: &R, handler: impl FnOnce() -> BoxFuture<Result<()>> + Send + 'static) {
-    start(runtime, async move {
+fn call<R: Runtime>(
+    runtime: &R,
+    shared: &Arc<Shared>,
+    handler: impl FnOnce() -> BoxFuture<Result<()>> + Send + 'static,
+) {
+    start(runtime, shared, async move {
         if let Err(error) = handler().await {
             log!(warn, "a handler has failed: {error}");
         }
@@ -71,7 +78,7 @@ impl Handlers {
     }
 
     /// Calls who wants to know of this.
-    pub(super) fn tell<R: Runtime>(&self, runtime: &R, event: ClientEvent) {
+    pub(super) fn tell<R: Runtime>(&self, runtime: &R, shared: &Arc<Shared>, event: ClientEvent) {
         match event {
             ClientEvent::Event {
                 socket,
@@ -81,12 +88,12 @@ impl Handlers {
             } => self.tell_event(runtime, socket, name, args, ack),
             ClientEvent::Connect { socket, .. } => {
                 if let Some(handler) = self.connect.clone() {
-                    call(runtime, move || handler(socket));
+                    call(runtime, shared, move || handler(socket));
                 }
             }
             ClientEvent::Disconnect { socket, reason } => {
                 if let Some(handler) = self.disconnect.clone() {
-                    call(runtime, move || handler(socket, reason));
+                    call(runtime, shared, move || handler(socket, reason));
                 }
             }
             ClientEvent::Unsent {
@@ -107,9 +114,9 @@ impl Handlers {
     }
 
     /// Calls who wants to know that there is no connection, or no way into a namespace.
-    pub(super) fn tell_failure<R: Runtime>(&self, runtime: &R, failure: ConnectFailed) {
+    pub(super) fn tell_failure<R: Runtime>(&self, runtime: &R, shared: &Arc<Shared>, failure: ConnectFailed) {
         if let Some(handler) = self.connect_error.clone() {
-            call(runtime, move || handler(failure));
+            call(runtime, shared, move || handler(failure));
         }
     }
 
@@ -121,14 +128,15 @@ impl Handlers {
         args: Args,
         ack: Option<AckToken>,
     ) {
+        let shared = &socket.shared().clone();
         if let Some(any) = self.any.clone() {
             let (socket, name, args) = (socket.clone(), name.clone(), args.clone());
-            call(runtime, move || any(socket, name, args));
+            call(runtime, shared, move || any(socket, name, args));
         }
         let Some(handler) = self.of(&name, socket.namespace()) else {
             return;
         };
-        start(runtime, async move {
+        start(runtime, shared, async move {
             let shared = socket.shared().clone();
             let Some(answer) = handler(socket, args).await else {
                 return;

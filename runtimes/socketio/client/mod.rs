@@ -37,6 +37,28 @@ pub use socket::ClientSocket;
 /// A task of the runtime's does the work. With a [`Backoff`](crate::Backoff), it connects again where the connection
 /// broke, and its sockets join their namespaces again; never after an end that either side wanted.
 ///
+#[cfg_attr(feature = "tokio", doc = "```no_run")]
+#[cfg_attr(not(feature = "tokio"), doc = "```ignore")]
+/// use sansocket::Backoff;
+/// use sansocket::tokio::socketio::{Ack, Client};
+///
+/// #[tokio::main]
+/// async fn main() -> sansocket::Result<()> {
+///     let client = Client::builder("http://127.0.0.1:3000")
+///         .namespace("/chat")
+///         .auth(&[("token", "secret")].into_iter().collect::<std::collections::BTreeMap<_, _>>())
+///         .reconnect(Backoff::default().attempts(10))
+///         .on("said", |_socket, (who, text): (String, String)| async move { println!("{who}: {text}") })
+///         .on("number", |_socket, ()| async { Ack(7) })
+///         .connect()
+///         .await?;
+///     client.emit("say", &("lobby", "hello")).await?;
+///     let sum: i64 = client.call("add", &(1, 2)).await?;
+///     println!("{sum}");
+///     Ok(())
+/// }
+/// ```
+///
 /// Dropping it closes the connection in order, as far as the runtime still runs: what was emitted while connected goes out
 /// first.
 #[must_use = "a client that is dropped closes its connection"]

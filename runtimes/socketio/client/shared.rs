@@ -1,6 +1,7 @@
 //! What a client's handles and its driver share: the machine, and who waits for it.
 
 use core::fmt;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
 use std::boxed::Box;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -19,8 +20,14 @@ const MAX_STREAM: usize = 4_000_000;
 /// What an event costs beside its arguments.
 const EVENT_OVERHEAD: usize = 256;
 
+/// How many handlers may run before events have to wait for them. Those that wait for acknowledgements wait then too, for
+/// as long as they have said.
+const MAX_RUNNING: usize = 10_000;
+
 pub(super) struct Shared {
     state: Mutex<State>,
+    /// How many handlers run.
+    running: AtomicUsize,
     clock: Box<dyn Fn() -> Instant + Send + Sync>,
 }
 
@@ -90,12 +97,24 @@ impl Shared {
         };
         Self {
             state: Mutex::new(state),
+            running: AtomicUsize::new(0),
             clock,
         }
     }
 
     pub(super) fn now(&self) -> Instant {
         (self.clock)()
+    }
+
+    /// Whether too many handlers run to start more.
+    pub(super) fn is_busy(&self) -> bool {
+        self.running.load(Ordering::SeqCst) >= MAX_RUNNING
+    }
+
+    /// One more handler runs, until what this returns is dropped.
+    pub(super) fn begin_running(shared: &Arc<Self>) -> Running {
+        shared.running.fetch_add(1, Ordering::SeqCst);
+        Running(shared.clone())
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -217,6 +236,17 @@ impl Shared {
             })
         })
         .await
+    }
+}
+
+/// A handler that runs.
+pub(super) struct Running(Arc<Shared>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.0.running.fetch_sub(1, Ordering::SeqCst) == MAX_RUNNING {
+            self.0.with(|_| ());
+        }
     }
 }
 

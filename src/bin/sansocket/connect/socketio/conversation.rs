@@ -25,6 +25,7 @@ use crate::signals::Signals;
 /// How many events may wait for their answers; of more, the oldest can not be answered any more.
 const MAX_UNANSWERED: usize = 100_000;
 
+type Answering = Pin<Box<dyn Future<Output = Result<(), EmitError>> + Send>>;
 type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 pub struct Conversation<R> {
@@ -49,7 +50,8 @@ pub struct Conversation<R> {
     closing: bool,
     /// An event, and when there may be room for it.
     held: Option<(Emit, Waiting)>,
-    answering: Vec<Pin<Box<dyn Future<Output = Result<(), EmitError>> + Send>>>,
+    /// An acknowledgement that waits for room.
+    answering: Option<Answering>,
     /// How many events were not delivered, as has been said.
     lost: usize,
     /// How the last session ended, or why there was none.
@@ -81,7 +83,7 @@ impl<R: Runtime> Conversation<R> {
             asked: Asked::Nothing,
             closing: false,
             held: None,
-            answering: Vec::new(),
+            answering: None,
             lost: 0,
             ended: None,
             in_order: None,
@@ -94,7 +96,7 @@ impl<R: Runtime> Conversation<R> {
         let mut signals = Signals::new(Some(LAST_WORDS)).ok();
         loop {
             // Nothing is read while something waits for room, nor once the conversation is to end.
-            let listens = self.held.is_none() && self.answering.is_empty() && self.asked == Asked::Nothing;
+            let listens = self.held.is_none() && self.answering.is_none() && self.asked == Asked::Nothing;
             tokio::select! {
                 event = self.events.next() => match event {
                     Some(event) => self.handle_event(event),
@@ -105,8 +107,8 @@ impl<R: Runtime> Conversation<R> {
                         self.emit(emit);
                     }
                 }
-                answered = answer(&mut self.answering), if !self.answering.is_empty() => {
-                    self.answering.clear();
+                answered = answer(&mut self.answering), if self.answering.is_some() => {
+                    self.answering = None;
                     if let Err(error) = answered {
                         self.not_delivered("an acknowledgement", &error.to_string());
                     }
@@ -202,9 +204,9 @@ impl<R: Runtime> Conversation<R> {
             return self.out.error("usage", &why);
         };
         match self.client.of(&namespace) {
-            Some(socket) => self
-                .answering
-                .push(Box::pin(async move { socket.ack(token, args).await })),
+            Some(socket) => {
+                self.answering = Some(Box::pin(async move { socket.ack(token, args).await }));
+            }
             None => self.not_delivered(&format!("the acknowledgement {id}"), "its socket is gone"),
         }
     }
@@ -231,7 +233,7 @@ impl<R: Runtime> Conversation<R> {
     }
 
     fn close_if_asked(&mut self) {
-        let settled = self.held.is_none() && self.answering.is_empty() && self.awaited.is_empty();
+        let settled = self.held.is_none() && self.answering.is_none() && self.awaited.is_empty();
         let connected = self.sockets.values().filter(|(_, connected)| *connected).count();
         let close = match self.asked {
             Asked::Nothing => false,
@@ -341,7 +343,7 @@ impl<R: Runtime> Conversation<R> {
             format!("not let into {}: {}{data}", printable(namespace), printable(message))
         });
         let why = format!("not let into {namespace}: {message}");
-        self.gone(&namespace.to_owned(), &why);
+        self.gone(namespace, &why);
     }
 
     /// A socket is gone for good.
@@ -492,10 +494,8 @@ async fn room(held: &mut Option<(Emit, Waiting)>) {
     }
 }
 
-async fn answer(
-    answering: &mut [Pin<Box<dyn Future<Output = Result<(), EmitError>> + Send>>],
-) -> Result<(), EmitError> {
-    match answering.first_mut() {
+async fn answer(answering: &mut Option<Answering>) -> Result<(), EmitError> {
+    match answering {
         Some(answering) => answering.as_mut().await,
         None => pending().await,
     }
