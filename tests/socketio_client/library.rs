@@ -240,6 +240,29 @@ async fn what_waits_is_bounded() {
 }
 
 #[tokio::test]
+async fn a_call_is_sent_again_until_it_is_acknowledged() {
+    let (url, thread) = serve(|server| {
+        let mut peer = server.accept();
+        peer.join("/", "1");
+        peer.expect("420[\"a\"]");
+        peer.expect("420[\"a\"]");
+        drop(peer);
+        let mut peer = server.accept();
+        peer.join("/", "2");
+        peer.expect("420[\"a\"]");
+        peer.send("430[true]");
+    });
+    let client = Client::builder_on(sansocket::tokio::Tokio, &url)
+        .transports(&[sansocket::engineio::Transport::WebSocket])
+        .ack_timeout(Duration::from_millis(100))
+        .reconnect(backoff());
+    let client = within(client.connect()).await.unwrap();
+    let acknowledged: bool = within(client.call("a", &()).with_retries()).await.unwrap();
+    assert!(acknowledged);
+    thread.join().unwrap();
+}
+
+#[tokio::test]
 async fn namespaces_share_the_connection() {
     let (builder, thread) = served(|peer| {
         peer.join("/chat", "def");

@@ -231,6 +231,12 @@ impl<R: Runtime> ClientBuilder<R> {
         self
     }
 
+    /// How often a call [with retries](super::Call::with_retries) is sent again. 3.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.config.retries = retries;
+        self
+    }
+
     /// How much may wait, for all namespaces together, while they are not connected. 4,000,000.
     pub fn max_offline(mut self, bytes: usize) -> Self {
         self.config.max_offline = bytes;

@@ -75,6 +75,8 @@ impl Future for Emit {
 pub struct Call<T> {
     emit: Emit,
     timeout: Option<Duration>,
+    /// It is sent until it is acknowledged.
+    retried: bool,
     /// The number of the event, once it was emitted.
     id: Option<u64>,
     decode: fn(&Args) -> Result<T, DecodeError>,
@@ -99,6 +101,7 @@ impl<T> Call<T> {
         Self {
             emit: Emit::new(shared, key, name, args),
             timeout: None,
+            retried: false,
             id: None,
             decode,
         }
@@ -107,6 +110,14 @@ impl<T> Call<T> {
     /// How long to wait, once the event is queued. Otherwise it is [`Config::ack_timeout`](super::Config::ack_timeout).
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sends it again until it is acknowledged: after each [`Config::ack_timeout`](super::Config::ack_timeout), in place of
+    /// [`timeout`](Self::timeout), and with each new connection, up to [`Config::retries`](super::Config::retries) times.
+    /// Such events go one after the other. The server may see one more than once; an id among its arguments lets it tell.
+    pub fn with_retries(mut self) -> Self {
+        self.retried = true;
         self
     }
 }
@@ -119,9 +130,13 @@ impl<T> Future for Call<T> {
         let id = match this.id {
             Some(id) => id,
             None => {
-                let (now, timeout) = (this.emit.shared.now(), this.timeout);
+                let (now, timeout, retried) = (this.emit.shared.now(), this.timeout, this.retried);
                 let emitted = this.emit.poll_with(cx, |state, key, name, args| {
-                    let id = state.machine.emit_with_ack(now, key, name, args, timeout)?;
+                    let id = if retried {
+                        state.machine.emit_with_retries(now, key, name, args)?
+                    } else {
+                        state.machine.emit_with_ack(now, key, name, args, timeout)?
+                    };
                     state.expect(key, id, cx.waker());
                     Ok(id)
                 });
