@@ -36,8 +36,8 @@ pub mod engineio {
 pub mod socketio {
     pub use crate::Backoff;
     pub use crate::runtime::socketio::client::{
-        AckToken, Call, CallError, ClientEvent, ClientEvents, ClientSocket, ConnectFailed, DisconnectReason,
-        EmitFailed, Refused,
+        AckToken, CallError, ClientEvent, ClientEvents, ClientSocket, ConnectFailed,
+        DisconnectReason as ClientDisconnectReason, EmitFailed, Refused as ConnectRefused,
     };
     pub use crate::runtime::socketio::{Ack, Reply};
     pub use crate::socketio::{Args, Binary};

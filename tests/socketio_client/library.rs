@@ -9,7 +9,7 @@ use sansocket::runtime::Runtime;
 use sansocket::runtime::socketio::client::{
     AckError, CallError, Client, ClientBuilder, ConnectFailed, EmitError, EmitFailed,
 };
-use sansocket::tokio::socketio::{Ack, Backoff, Binary, DisconnectReason};
+use sansocket::tokio::socketio::{Ack, Backoff, Binary, ClientDisconnectReason};
 
 use crate::peer::{PATIENCE, Peer, Server};
 
@@ -207,7 +207,7 @@ async fn fresh_authentication_with_each_connection() {
     within(client.wait()).await;
     assert_eq!(
         reasons.lock().unwrap().last(),
-        Some(&DisconnectReason::IoServerDisconnect)
+        Some(&ClientDisconnectReason::IoServerDisconnect)
     );
     assert_eq!(reasons.lock().unwrap().len(), 3);
     assert!(thread.join().unwrap(), "nobody comes back who was thrown out");
