@@ -6,14 +6,14 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
 use core::time::Duration;
 use std::boxed::Box;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::string::{String, ToString};
 use std::sync::Arc;
 use std::vec::Vec;
 
 use super::handlers::{Handlers, OnAuth, start};
 use super::shared::Shared;
-use super::{ClientEvent, ConnectFailed, DisconnectReason, Refused};
+use super::{ClientEvent, ClientSocket, ConnectFailed, DisconnectReason, Refused};
 use crate::Backoff;
 use crate::engineio::{CloseReason, Closed, Data, Transport};
 use crate::error::SendError;
@@ -66,6 +66,8 @@ pub(super) struct Driver<R: Runtime> {
     ended: Option<Ended>,
     /// How many attempts have failed in a row.
     failures: u32,
+    /// The sockets that were let in on it, also those that have left since, by their namespaces.
+    known: BTreeMap<String, Key>,
     /// The rest of a packet whose beginning the session has.
     outgoing: VecDeque<Data>,
     /// A message that waits for room in the session.
@@ -107,6 +109,7 @@ impl<R: Runtime> Driver<R> {
             ending: None,
             ended: None,
             failures: 0,
+            known: BTreeMap::new(),
             outgoing: VecDeque::new(),
             sending: None,
             sleep: None,
@@ -139,6 +142,7 @@ impl<R: Runtime> Driver<R> {
             Phase::Waiting(begins) if *begins <= now => {
                 self.attempt_ends = Some(now + self.plan.timeout);
                 (self.opened, self.joined) = (false, false);
+                self.known.clear();
                 (self.ending, self.ended) = (None, None);
                 self.phase = Phase::Session(self.plan.parts.start(mem::take(&mut self.cookies)));
                 true
@@ -427,6 +431,7 @@ impl<R: Runtime> Driver<R> {
                     self.attempt_ends = None;
                 }
                 let socket = self.shared.socket(key);
+                self.known.insert(socket.namespace().to_string(), key);
                 self.shared.wake_waiting();
                 self.tell(ClientEvent::Connect {
                     socket,
@@ -642,14 +647,7 @@ impl<R: Runtime> Driver<R> {
             let Body::Event { id, name, args } = packet.body else {
                 continue;
             };
-            let key = {
-                let state = self.shared.lock();
-                let mut sockets = state.machine.sockets();
-                sockets
-                    .find(|(_, namespace)| **namespace == packet.namespace)
-                    .map(|(key, _)| key)
-            };
-            let Some(key) = key else {
+            let Some(&key) = self.known.get(&packet.namespace[..]) else {
                 continue;
             };
             let mut wakers = Vec::new();
@@ -658,7 +656,8 @@ impl<R: Runtime> Driver<R> {
                 let _nobodys = self.shared.lock().resolve(key, id, result, &mut wakers);
             }
             wakers.into_iter().for_each(Waker::wake);
-            let socket = self.shared.socket(key);
+            // It may have left already.
+            let socket = ClientSocket::new(self.shared.clone(), key, Arc::from(&packet.namespace[..]));
             let name: String = name.to_string();
             self.tell(ClientEvent::Unsent {
                 socket,
