@@ -36,6 +36,11 @@ pub mod engineio {
 
 /// Socket.IO on async-std.
 pub mod socketio {
+    pub use crate::Backoff;
+    pub use crate::runtime::socketio::client::{
+        AckToken, CallError, ClientEvent, ClientEvents, ClientSocket, ConnectFailed,
+        DisconnectReason as ClientDisconnectReason, EmitFailed, Refused as ConnectRefused,
+    };
     pub use crate::runtime::socketio::{
         Ack, AckError, Args, Binary, Broadcast, Call, ConnectRequest, DisconnectReason, Emit, EmitError, FromArgs,
         Handle, IntoArgs, Namespace, Refused, Reply, Socket, Stats,
@@ -47,6 +52,13 @@ pub mod socketio {
     pub type Builder = crate::runtime::socketio::Builder<super::AsyncStd>;
     /// A server that listens: see [`Bound`](crate::runtime::socketio::Bound).
     pub type Bound = crate::runtime::socketio::Bound<super::AsyncStd>;
+
+    /// A client on async-std: see [`Client`](crate::runtime::socketio::client::Client).
+    pub type Client = crate::runtime::socketio::client::Client<super::AsyncStd>;
+    /// The options of a client on async-std: see [`ClientBuilder`](crate::runtime::socketio::client::ClientBuilder).
+    pub type ClientBuilder = crate::runtime::socketio::client::ClientBuilder<super::AsyncStd>;
+    /// A client without handlers on async-std: see [`SimpleClient`](crate::runtime::socketio::client::SimpleClient).
+    pub type SimpleClient = crate::runtime::socketio::client::SimpleClient<super::AsyncStd>;
 }
 
 /// The async-std runtime: its global executor, and the threads that it brings.

@@ -35,6 +35,11 @@ pub mod engineio {
 
 /// Socket.IO on smol.
 pub mod socketio {
+    pub use crate::Backoff;
+    pub use crate::runtime::socketio::client::{
+        AckToken, CallError, ClientEvent, ClientEvents, ClientSocket, ConnectFailed,
+        DisconnectReason as ClientDisconnectReason, EmitFailed, Refused as ConnectRefused,
+    };
     pub use crate::runtime::socketio::{
         Ack, AckError, Args, Binary, Broadcast, Call, ConnectRequest, DisconnectReason, Emit, EmitError, FromArgs,
         Handle, IntoArgs, Namespace, Refused, Reply, Socket, Stats,
@@ -46,6 +51,13 @@ pub mod socketio {
     pub type Builder = crate::runtime::socketio::Builder<super::Smol>;
     /// A server that listens: see [`Bound`](crate::runtime::socketio::Bound).
     pub type Bound = crate::runtime::socketio::Bound<super::Smol>;
+
+    /// A client on smol: see [`Client`](crate::runtime::socketio::client::Client).
+    pub type Client = crate::runtime::socketio::client::Client<super::Smol>;
+    /// The options of a client on smol: see [`ClientBuilder`](crate::runtime::socketio::client::ClientBuilder).
+    pub type ClientBuilder = crate::runtime::socketio::client::ClientBuilder<super::Smol>;
+    /// A client without handlers on smol: see [`SimpleClient`](crate::runtime::socketio::client::SimpleClient).
+    pub type SimpleClient = crate::runtime::socketio::client::SimpleClient<super::Smol>;
 }
 
 /// The smol runtime: its global executor, which brings its own threads, or another one.

@@ -34,6 +34,11 @@ pub mod engineio {
 
 /// Socket.IO on tokio.
 pub mod socketio {
+    pub use crate::Backoff;
+    pub use crate::runtime::socketio::client::{
+        AckToken, CallError, ClientEvent, ClientEvents, ClientSocket, ConnectFailed,
+        DisconnectReason as ClientDisconnectReason, EmitFailed, Refused as ConnectRefused,
+    };
     pub use crate::runtime::socketio::{
         Ack, AckError, Args, Binary, Broadcast, Call, ConnectRequest, DisconnectReason, Emit, EmitError, FromArgs,
         Handle, IntoArgs, Namespace, Refused, Reply, Socket, Stats,
@@ -45,6 +50,13 @@ pub mod socketio {
     pub type Builder = crate::runtime::socketio::Builder<super::Tokio>;
     /// A server that listens: see [`Bound`](crate::runtime::socketio::Bound).
     pub type Bound = crate::runtime::socketio::Bound<super::Tokio>;
+
+    /// A client on tokio: see [`Client`](crate::runtime::socketio::client::Client).
+    pub type Client = crate::runtime::socketio::client::Client<super::Tokio>;
+    /// The options of a client on tokio: see [`ClientBuilder`](crate::runtime::socketio::client::ClientBuilder).
+    pub type ClientBuilder = crate::runtime::socketio::client::ClientBuilder<super::Tokio>;
+    /// A client without handlers on tokio: see [`SimpleClient`](crate::runtime::socketio::client::SimpleClient).
+    pub type SimpleClient = crate::runtime::socketio::client::SimpleClient<super::Tokio>;
 }
 
 /// The tokio runtime that the calling task runs on.

@@ -1,7 +1,6 @@
 //! What can go wrong, by who is to blame.
 
 use crate::engineio::{Data, PacketError, Violation};
-use crate::socketio::{AckError, DecodeError, EmitError, EncodeError};
 
 /// A result of this crate.
 pub type Result<T, E = Error> = core::result::Result<T, E>;

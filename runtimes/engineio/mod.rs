@@ -17,6 +17,7 @@ pub use crate::wire::Stats;
 pub use crate::wire::client::{ConnectError, ErrorKind};
 pub use builder::Builder;
 pub(crate) use builder::os_entropy;
+pub(in crate::runtime) use client::Parts;
 pub use client::{Client, ClientBuilder, ClientEvent, ClientHandlers, ClientSender};
 pub use handle::Handle;
 pub use server::{Events, Outcome, Server};

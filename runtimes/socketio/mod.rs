@@ -47,6 +47,7 @@
 mod attend;
 mod broadcast;
 mod builder;
+pub mod client;
 mod connecting;
 mod emit;
 mod handle;
