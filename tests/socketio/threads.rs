@@ -93,7 +93,10 @@ fn everything_else_works_without_async() {
         let auth: serde_json::Value = request.auth()?;
         match auth["token"].as_str() {
             Some("wrong") => Err(Refused::new("wrong token")),
-            _ => Ok(request.join("all")),
+            _ => {
+                request.join("all");
+                Ok(())
+            }
         }
     });
     let main = main.on_connect(|request| Ok(request.id().len()));
