@@ -18,6 +18,9 @@ use crate::socketio::{AckError, AckToken, Args, EmitError, Encoded, Key, Transmi
 use crate::time::Instant;
 use crate::wire::{Cell, CellAlarm};
 
+/// What a packet costs in a queue beside its bytes, for each of its messages.
+const PACKET_OVERHEAD: usize = 64;
+
 /// One connection, for whoever sends to one of its sockets.
 ///
 /// The machine's lock is only taken inside of the session's: what the machine wants to say goes out in its order, whoever
@@ -25,6 +28,8 @@ use crate::wire::{Cell, CellAlarm};
 pub(super) struct Link {
     pub(super) cell: Arc<Cell<App>>,
     pub(super) request: Option<Arc<Request>>,
+    /// How much the machine queues. Bytes.
+    max_queue: usize,
     state: Mutex<LinkState>,
 }
 
@@ -85,10 +90,12 @@ impl Slot {
 
 impl Link {
     pub(super) fn new(cell: Arc<Cell<App>>, config: Arc<Config>, request: Option<Arc<Request>>) -> Self {
+        let max_queue = config.max_queue;
         let machine = Connection::new(config, cell.now());
         Self {
             cell,
             request,
+            max_queue,
             state: Mutex::new(LinkState {
                 machine,
                 sockets: SmallVec::new(),
@@ -119,6 +126,15 @@ impl Link {
         });
         wakers.into_iter().for_each(Waker::wake);
         result
+    }
+
+    /// Whether so much may be queued for a client that comes back, and there is still room for what comes after it: one that
+    /// missed more would be thrown out by the next broadcast.
+    pub(super) fn takes_at_once(&self, missed: &[Encoded]) -> bool {
+        let size = missed
+            .iter()
+            .map(|packet| packet.size() + packet.count() * PACKET_OVERHEAD);
+        size.sum::<usize>() <= self.max_queue / 2
     }
 
     /// Looks at the machine without changing it.
@@ -208,15 +224,27 @@ impl Link {
     /// Sends a packet that is for many. Says whether it was sent.
     pub(super) fn send_encoded(&self, key: Key, packet: &Encoded, is_volatile: bool) -> bool {
         self.with(|state, session, now| {
-            if is_volatile {
-                state.machine.handle_writable(session.is_writable());
-            } else if !state.machine.has_room() && !state.machine.is_closed() {
-                // Nobody waits for the slowest, and nobody misses something without knowing: it may come back.
-                log!(warn, "a client that did not keep up with broadcasts is thrown out");
-                session.abort(now);
-                return false;
-            }
-            state.machine.send_encoded(key, packet, is_volatile)
+            state.keeps_up(session, now, is_volatile) && state.machine.send_encoded(key, packet, is_volatile)
+        })
+    }
+
+    /// The same for one that is to be acknowledged. Tells where the answer will be found; `None` where it was not sent.
+    pub(super) fn call_encoded(
+        &self,
+        key: Key,
+        packet: &Encoded,
+        is_volatile: bool,
+        id: u64,
+        timeout: Option<Duration>,
+    ) -> Option<Arc<Slot>> {
+        self.with(|state, session, now| {
+            let called = state.keeps_up(session, now, is_volatile)
+                && state.machine.call_encoded(now, key, packet, is_volatile, id, timeout);
+            called.then(|| {
+                let slot = Arc::new(Slot::default());
+                state.slots.insert((key, id), slot.clone());
+                slot
+            })
         })
     }
 
@@ -267,7 +295,20 @@ impl LinkState {
         Ok(Some(slot))
     }
 
-    fn wait(&mut self, cx: &Context<'_>) {
+    /// Whether a client is worth a broadcast. One that is too slow for it is thrown out.
+    fn keeps_up(&mut self, session: &mut Session, now: Instant, is_volatile: bool) -> bool {
+        if is_volatile {
+            self.machine.handle_writable(session.is_writable());
+        } else if !self.machine.has_room() && !self.machine.is_closed() {
+            // Nobody waits for the slowest, and nobody misses something without knowing: it may come back.
+            log!(warn, "a client that did not keep up with broadcasts is thrown out");
+            session.abort(now);
+            return false;
+        }
+        true
+    }
+
+    pub(super) fn wait(&mut self, cx: &Context<'_>) {
         if !self.waiting.iter().any(|waiting| waiting.will_wake(cx.waker())) {
             self.waiting.push(cx.waker().clone());
         }
