@@ -168,6 +168,26 @@ pub use wire::tls;
 #[doc = include_str!("../docs/client.md")]
 struct ClientDoctests;
 
+/// Compiles and runs the programs in Socket.IO's documentation.
+#[cfg(all(doctest, feature = "tokio", feature = "blocking", unix))]
+#[doc = include_str!("../docs/socketio.md")]
+struct SocketioDoctests;
+
+/// Compiles our halves of the programs that are shown beside Python's.
+#[cfg(all(doctest, feature = "tokio", feature = "blocking", unix))]
+#[doc = include_str!("../docs/from-python.md")]
+struct PythonDoctests;
+
+/// Compiles our halves of the programs that are shown beside JavaScript's.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../docs/from-javascript.md")]
+struct JavascriptDoctests;
+
+/// Compiles our halves of the programs that are shown beside socketioxide's.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../docs/from-socketioxide.md")]
+struct SocketioxideDoctests;
+
 /// Compiles and runs the programs in the README.
 #[cfg(all(doctest, feature = "tokio", feature = "blocking", unix))]
 #[doc = include_str!("../README.md")]
