@@ -53,12 +53,12 @@ impl ConnectRequest {
         &self.socket.namespace.name
     }
 
-    /// The HTTP request that opened the connection. `None` where [`Handle::attend`](super::Handle::attend) was given none.
+    /// The HTTP request that opened the connection. `None` where the server was told to keep none.
     pub fn request(&self) -> Option<&Request> {
         self.socket.link.request.as_deref()
     }
 
-    /// A room that the socket will be in once it is accepted, from before its first event.
+    /// The room that the socket will be in once it is accepted.
     pub fn join(&self, room: impl AsRef<str>) {
         if let Membership::Waiting(rooms) = &mut *self.socket.membership() {
             rooms.push(room.as_ref().into());
