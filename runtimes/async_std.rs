@@ -34,7 +34,8 @@ pub mod engineio {
     pub type ClientBuilder<H = ()> = crate::runtime::engineio::ClientBuilder<super::AsyncStd, H>;
 }
 
-/// Socket.IO on async-std.
+/// Socket.IO on async-std: the types of [`runtime::socketio`](crate::runtime::socketio), where everything is explained. Parsers,
+/// limits and the machines are in [`socketio`](crate::socketio).
 pub mod socketio {
     pub use crate::Backoff;
     pub use crate::runtime::socketio::client::{

@@ -33,7 +33,8 @@ pub mod engineio {
     pub type ClientBuilder<H = ()> = crate::runtime::engineio::ClientBuilder<super::Smol, H>;
 }
 
-/// Socket.IO on smol.
+/// Socket.IO on smol: the types of [`runtime::socketio`](crate::runtime::socketio), where everything is explained. Parsers,
+/// limits and the machines are in [`socketio`](crate::socketio).
 pub mod socketio {
     pub use crate::Backoff;
     pub use crate::runtime::socketio::client::{

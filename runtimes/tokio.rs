@@ -32,7 +32,8 @@ pub mod engineio {
     pub type Builder<D = (), H = ()> = crate::runtime::engineio::Builder<super::Tokio, D, H>;
 }
 
-/// Socket.IO on tokio.
+/// Socket.IO on tokio: the types of [`runtime::socketio`](crate::runtime::socketio), where everything is explained. Parsers,
+/// limits and the machines are in [`socketio`](crate::socketio).
 pub mod socketio {
     pub use crate::Backoff;
     pub use crate::runtime::socketio::client::{

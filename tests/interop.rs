@@ -588,6 +588,16 @@ scenarios! {
     raw_websocket_silent_peer_is_given_up_on_time: silent_peer("websocket");
 }
 
+/// Nobody who comes from Python looks for a name in vain: `docs/from-python.md` has all of them.
+#[test]
+#[ignore = "needs python-socketio: run by tests/run interop"]
+fn python_names_are_in_the_documentation() {
+    let mut command = Command::new(python());
+    command.arg(manifest_folder().join("docs/from-python-check"));
+    command.arg("--engineio");
+    Running::start("from-python-check", &mut command).end_well(SCRIPT_DEADLINE);
+}
+
 #[test]
 #[ignore = "needs Node.js and Chromium: run by tests/run interop"]
 fn browser_page_is_upgraded_and_echoes() {

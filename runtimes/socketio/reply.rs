@@ -14,7 +14,8 @@ pub struct Ack<T>(pub T);
 /// and is no acknowledgement. Where none was asked for, none is sent.
 #[diagnostic::on_unimplemented(
     message = "a handler of events returns `()`, `Ack(value)`, or a `Result` of one of them; `{Self}` is none of these",
-    note = "a value that is to be the acknowledgement is wrapped: `Ack(value)`"
+    note = "a value that is to be the acknowledgement is wrapped: `Ack(value)`",
+    note = "on plain threads, and nowhere else, handlers are not `async`"
 )]
 pub trait Reply: Send {
     /// The arguments of the acknowledgement.

@@ -253,7 +253,8 @@ impl<D: Send + Sync + 'static> Socket<D> {
         Namespace::of(self.core.namespace.clone())
     }
 
-    /// The HTTP request that opened the connection: headers, query, address. `None` where the server was told to keep none.
+    /// The HTTP request that opened the connection: headers, query, address. `None` where
+    /// [`Handle::attend`](super::Handle::attend) was given none.
     pub fn request(&self) -> Option<&Request> {
         self.core.link.request.as_deref()
     }
@@ -309,7 +310,8 @@ impl<D: Send + Sync + 'static> Socket<D> {
         Ok(self.core.try_emit(event, args.to_args()?)?)
     }
 
-    /// Emits an event that may be lost: it goes out if the transport takes it at once. Says whether it did.
+    /// Emits an event that may be lost: it goes out if nothing is queued and the transport takes it at once. Says whether it
+    /// did.
     ///
     /// # Errors
     /// As those of [`emit`](Self::emit), and a full queue.
@@ -378,7 +380,9 @@ impl<D: Send + Sync + 'static> Socket<D> {
         Broadcast::new(self.core.namespace.clone()).except(&self.core.id)
     }
 
-    /// Throws the client out of the namespace; with `close`, out of all of them, and closes the connection.
+    /// Throws the client out of the namespace; with `close`, out of all of them, and closes the connection. What was
+    /// emitted before goes out first. The client takes it for meant (`io server disconnect`), and does not come back by
+    /// itself.
     pub fn disconnect(&self, close: bool) {
         self.core.link.with(|state, _, now| {
             if close {
@@ -408,13 +412,13 @@ where
 }
 
 impl<D: Send + Sync + 'static> Socket<D> {
-    /// The arguments of an event, made into what its handler wants.
+    /// The socket as handlers are given it.
     pub(super) fn typed(core: &Arc<SocketCore>) -> Option<Self> {
         Self::new(core.clone())
     }
 }
 
-/// For handlers that pass arguments on as they came.
+/// A socket stands for the room of its own id: `namespace.to(&socket)`.
 impl<D> AsRef<str> for Socket<D> {
     fn as_ref(&self) -> &str {
         &self.core.id

@@ -189,6 +189,9 @@ impl<'a> Iterator for Elements<'a> {
 /// first one. Arguments beyond those asked for are passed over, as JavaScript's functions do; one that is missing is
 /// `None` for an `Option`, and an error for others. [`Args`] takes them as they are.
 ///
+/// A type that borrows, such as `&str`, is none of them: a handler may outlive the packet. The compiler says then that an
+/// implementation is *not general enough*.
+///
 /// ```
 /// # use sansocket::socketio::Args;
 /// let args = Args::encode(&("a", 7))?;
@@ -202,7 +205,8 @@ impl<'a> Iterator for Elements<'a> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can not be made from the arguments of an event",
     label = "not deserializable",
-    note = "derive `serde::Deserialize` for it; for several arguments use a tuple"
+    note = "derive `serde::Deserialize` for it; for several arguments use a tuple",
+    note = "it owns what it holds: `String`, and not `&str`"
 )]
 pub trait FromArgs: Sized {
     /// Makes the value.
