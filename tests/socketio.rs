@@ -46,6 +46,8 @@ mod handlers;
 mod namespaces;
 #[path = "socketio/pressure.rs"]
 mod pressure;
+#[path = "socketio/rows/mod.rs"]
+mod rows;
 #[path = "socketio/threads.rs"]
 mod threads;
 #[path = "socketio/violations.rs"]
