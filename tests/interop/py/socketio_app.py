@@ -5,6 +5,7 @@ import queue
 import sys
 
 import socketio
+from socketio_session import InOrderClient
 
 STYLE, URL, PLAN = sys.argv[1:4]
 PATIENCE = 20
@@ -103,7 +104,7 @@ async def scenario(connect, emit, call, receive, disconnect):
 
 def run_sync():
     def connect(namespace, auth):
-        client = new_client(socketio.Client(reconnection=False))
+        client = new_client(InOrderClient(reconnection=False))
         client.on("*", lambda event, *args: client.inbox.put((event, list(args))), namespace=namespace)
         client.connect(
             URL, auth=auth, namespaces=[namespace], transports=TRANSPORTS, wait_timeout=PATIENCE

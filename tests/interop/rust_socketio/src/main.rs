@@ -68,7 +68,11 @@ impl Setting {
         if let Some(auth) = auth {
             builder = builder.auth(auth);
         }
-        for (name, event) in [("open", Event::Connect), ("close", Event::Close), ("error", Event::Error)] {
+        for (name, event) in [
+            ("open", Event::Connect),
+            ("close", Event::Close),
+            ("error", Event::Error),
+        ] {
             let tell = tell.clone();
             builder = builder.on(event, move |payload, _| drop(tell.send((name.to_owned(), payload))));
         }
@@ -86,7 +90,11 @@ impl Setting {
         if let Some(auth) = auth {
             builder = builder.auth(auth);
         }
-        for (name, event) in [("open", Event::Connect), ("close", Event::Close), ("error", Event::Error)] {
+        for (name, event) in [
+            ("open", Event::Connect),
+            ("close", Event::Close),
+            ("error", Event::Error),
+        ] {
             let tell = tell.clone();
             builder = builder.on(event, move |payload, _| {
                 drop(tell.send((name.to_owned(), payload)));
@@ -138,10 +146,12 @@ impl Peer<'_> {
             Client::Sync(client) => client.emit_with_ack(event, payload, PATIENCE, move |payload, _| {
                 drop(tell.send(("ack".to_owned(), payload)));
             }),
-            Client::Async(client) => self.block_on(client.emit_with_ack(event, payload, PATIENCE, move |payload, _| {
-                drop(tell.send(("ack".to_owned(), payload)));
-                async {}.boxed()
-            })),
+            Client::Async(client) => {
+                self.block_on(client.emit_with_ack(event, payload, PATIENCE, move |payload, _| {
+                    drop(tell.send(("ack".to_owned(), payload)));
+                    async {}.boxed()
+                }))
+            }
         };
         sent.expect("it is sent");
         let (name, payload) = self.next();
@@ -170,7 +180,10 @@ fn scenario(setting: &Setting) {
     a.emit("message", text(values.clone()));
     a.expect("message-back", text(values.clone()));
     // It hands the list of an acknowledgement over as one value.
-    assert_eq!(a.call("message-with-ack", text(values.clone())), Payload::Text(vec![values]));
+    assert_eq!(
+        a.call("message-with-ack", text(values.clone())),
+        Payload::Text(vec![values])
+    );
     // Over a WebSocket it cuts bytes at 0x1e.
     a.emit("message", Payload::from(vec![1_u8, 2, 255]));
     a.expect("message-back", Payload::from(vec![1_u8, 2, 255]));
