@@ -76,8 +76,8 @@ async def scenario(connect, emit, call, receive, disconnect):
     expect(await receive(a), ("question", ["why", b"\x04"]))
     expect(await receive(a), ("answer", ["answered", "why", b"\x04"]))
 
-    await emit(a, "burst", 10_000)
-    for n in range(10_000):
+    await emit(a, "burst", 500)
+    for n in range(500):
         expect(await receive(a), ("n", [n]))
 
     for namespace, auth, wanted in (

@@ -105,6 +105,10 @@ class SyncSession(Session):
     def emit(self, event, data=None, namespace="/"):
         self.client.emit(event, data, namespace=namespace)
 
+    def emit_each(self, event, values):
+        for value in values:
+            self.client.emit(event, value)
+
     def call(self, event, data=None, namespace="/", timeout=PATIENCE):
         return self.client.call(event, data, namespace=namespace, timeout=timeout)
 
@@ -157,6 +161,13 @@ class AsyncioSession(Session):
 
     def emit(self, event, data=None, namespace="/"):
         self._run(self.client.emit(event, data, namespace=namespace))
+
+    def emit_each(self, event, values):
+        async def emit():
+            for value in values:
+                await self.client.emit(event, value)
+
+        self._run(emit())
 
     def call(self, event, data=None, namespace="/", timeout=PATIENCE):
         return self._run(self.client.call(event, data, namespace=namespace, timeout=timeout))

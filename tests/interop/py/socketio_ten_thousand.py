@@ -9,8 +9,7 @@ peer.connect()
 peer.expect("connect")
 peer.expect("auth", {})
 peer.emit("burst", COUNT)
-for n in range(COUNT):
-    peer.emit("message", n)
+peer.emit_each("message", range(COUNT))
 there = back = 0
 while there < COUNT or back < COUNT:
     _, event, args = peer.next(f"the rest after {there} and {back}")
