@@ -13,7 +13,7 @@ fn abandoned_at_any_step_nothing_is_kept() {
         "--ping-interval",
         "300ms",
         "--ping-timeout",
-        "200ms",
+        "1s",
         "--upgrade-timeout",
         "300ms",
     ];
@@ -71,7 +71,7 @@ fn many_packets_may_come_at_once_and_few_go_out_at_once() {
 #[test]
 fn pongs_that_nobody_has_asked_for_do_no_harm() {
     on_every_transport(
-        &["--ping-interval", "300ms", "--ping-timeout", "200ms"],
+        &["--ping-interval", "500ms", "--ping-timeout", "20s"],
         |server, plan| {
             let mut peer = Peer::open(server, plan);
             for _ in 0..50 {
@@ -197,10 +197,10 @@ fn coming_and_going_leaves_nothing() {
         }
     }
     crate::waiting::wait_until("only the witness is left", || {
-        server.stats().contains(r#""sessions":1"#) && server.stats().contains(r#""rooms":1"#)
+        let stats = server.stats();
+        stats.contains(r#""sessions":1"#) && stats.contains(r#""rooms":1"#) && !stats.contains("/dyn-7")
     });
     assert_eq!(witness.call(r#"["count"]"#), "[1]");
-    assert!(!server.stats().contains("/dyn-7"), "{}", server.stats());
     drop(witness);
     expect_nothing_kept(&server);
     server.finish();
