@@ -3,6 +3,7 @@
 import asyncio
 import queue
 import sys
+import time
 
 import socketio
 from socketio_session import InOrderClient
@@ -129,6 +130,23 @@ def run_sync():
         simple.connect(URL, transports=TRANSPORTS)
         expect(simple.receive(timeout=PATIENCE), ["auth", {}])
         expect(simple.call("message-with-ack", "x", timeout=PATIENCE), "x")
+        simple.emit("message", (1, b"\x02"))
+        expect(simple.receive(timeout=PATIENCE), ["message-back", 1, b"\x02"])
+        for nothing in (lambda: simple.receive(timeout=0.1), lambda: simple.call("nobody", timeout=0.1)):
+            try:
+                nothing()
+            except socketio.exceptions.TimeoutError:
+                continue
+            raise AssertionError("something came")
+        simple.emit("disconnect-me")
+        deadline = time.monotonic() + PATIENCE
+        while simple.connected and time.monotonic() < deadline:
+            time.sleep(0.01)
+        try:
+            simple.emit("message")
+        except socketio.exceptions.DisconnectedError:
+            return
+        raise AssertionError("it went on after the end")
 
 
 def run_asyncio():
@@ -158,6 +176,23 @@ def run_asyncio():
             await simple.connect(URL, transports=TRANSPORTS)
             expect(await simple.receive(timeout=PATIENCE), ["auth", {}])
             expect(await simple.call("message-with-ack", "x", timeout=PATIENCE), "x")
+            await simple.emit("message", (1, b"\x02"))
+            expect(await simple.receive(timeout=PATIENCE), ["message-back", 1, b"\x02"])
+            for nothing in (lambda: simple.receive(timeout=0.1), lambda: simple.call("nobody", timeout=0.1)):
+                try:
+                    await nothing()
+                except socketio.exceptions.TimeoutError:
+                    continue
+                raise AssertionError("something came")
+            await simple.emit("disconnect-me")
+            deadline = time.monotonic() + PATIENCE
+            while simple.connected and time.monotonic() < deadline:
+                await asyncio.sleep(0.01)
+            try:
+                await simple.emit("message")
+            except socketio.exceptions.DisconnectedError:
+                return
+            raise AssertionError("it went on after the end")
 
     asyncio.run(main())
 

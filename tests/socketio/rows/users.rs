@@ -1,9 +1,15 @@
 //! What users of the other implementations have lost time with.
 
+use std::sync::mpsc;
+
+use sansocket::runtime::socketio::Refused;
+
 use super::peer::{Peer, Plan, expect_nothing_kept, on_every_transport};
-use crate::client::{POLLING, WEBSOCKET};
-use crate::server::Server;
+use crate::client::{Client, POLLING, WEBSOCKET};
+use crate::http::PATIENCE;
+use crate::server::{Server, options};
 use crate::session::sid_of;
+use crate::waiting::Gate;
 use crate::websocket::{BINARY, CONTINUATION, FIN, TEXT, WebSocket};
 
 /// Abandoned sessions that nothing reclaims, half-way at whatever step.
@@ -203,5 +209,51 @@ fn coming_and_going_leaves_nothing() {
     assert_eq!(witness.call(r#"["count"]"#), "[1]");
     drop(witness);
     expect_nothing_kept(&server);
+    server.finish();
+}
+
+/// Others tell nobody of the end of a socket that was still being judged, or keep it.
+#[test]
+fn whoever_goes_away_while_it_is_judged_is_not_kept() {
+    let gate = Gate::default();
+    let (judging, judged) = mpsc::channel();
+    let (says, told) = mpsc::channel();
+    let server = Server::host(options(), |io| {
+        let opened = gate.clone();
+        let (joined, left) = (says.clone(), says);
+        io.of("/")
+            .on_connect(move |request| {
+                let (gate, judging) = (opened.clone(), judging.clone());
+                async move {
+                    judging.send(()).map_err(|_| Refused::new("the test is over"))?;
+                    request.join("a room");
+                    gate.pass().await;
+                    Ok(())
+                }
+            })
+            .on_connected(move |_| {
+                let joined = joined.clone();
+                async move { joined.send("joined") }
+            })
+            .on_disconnect(move |_, _| {
+                let left = left.clone();
+                async move { left.send("left") }
+            });
+    });
+    let mut gone: Vec<Client> = (0..3).map(|_| Client::open(&server)).collect();
+    for client in &mut gone {
+        client.send("0");
+        judged.recv_timeout(PATIENCE).expect("it is judged");
+    }
+    drop(gone);
+    gate.open();
+    let handle = server.handle();
+    crate::waiting::wait_until("nobody is left", || {
+        handle.connections() == 0 && handle.of("/").is_empty() && handle.stats().rooms == 0
+    });
+    // Whoever was told to have joined is told to have left.
+    let count = |word: &str, words: &[&str]| words.iter().filter(|said| **said == word).count();
+    let words: Vec<&str> = told.try_iter().collect();
+    assert_eq!(count("joined", &words), count("left", &words), "{words:?}");
     server.finish();
 }
