@@ -46,9 +46,11 @@ mod handlers;
 mod namespaces;
 #[path = "socketio/pressure.rs"]
 mod pressure;
-#[path = "socketio/rows/mod.rs"]
-mod rows;
 #[path = "socketio/threads.rs"]
 mod threads;
 #[path = "socketio/violations.rs"]
 mod violations;
+
+// Packet by packet, and over each transport.
+#[path = "socketio/rows/mod.rs"]
+mod rows;
