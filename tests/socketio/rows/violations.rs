@@ -160,3 +160,32 @@ fn what_follows_a_violation_is_not_looked_at() {
         witness.expect_nothing();
     });
 }
+
+#[test]
+fn names_have_their_limits() {
+    on_every_transport(&[], |server, plan| {
+        let name = |length: usize| "x".repeat(length);
+        let (mut peer, _) = Peer::join(server, plan);
+        peer.send(&format!("25[\"{}\"]", name(1024)));
+        peer.send(&format!("0/{},", name(1023)));
+        peer.expect(&format!("4/{},{{\"message\":\"Invalid namespace\"}}", name(1023)));
+        peer.expect_nothing();
+        for packet in [
+            format!("2[\"{}\"]", name(1025)),
+            format!("0/{},", name(1024)),
+            format!("0/{}", name(100_000)),
+            format!("2{}[\"message\"]", "0".repeat(21)),
+        ] {
+            let (mut peer, _) = Peer::join(server, plan);
+            peer.send(&packet);
+            assert_eq!(peer.expect_end(), [], "{} bytes", packet.len());
+        }
+        // A hundred namespaces at once, and no more.
+        let mut peer = Peer::open(server, plan);
+        for n in 0..100 {
+            peer.enter(&format!("/dyn-{n}"), "");
+        }
+        peer.send("0/dyn-100,");
+        assert_eq!(peer.expect_end(), []);
+    });
+}
