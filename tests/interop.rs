@@ -1,6 +1,6 @@
 //! Other people's clients against `sansocket serve --app echo`: npm `engine.io-client`, PyPI
 //! `python-engineio` (sync and asyncio) and a headless Chromium; and against `--app socketio`: npm
-//! `socket.io-client`, with both parsers, and PyPI `python-socketio`.
+//! `socket.io-client`, with both parsers, PyPI `python-socketio`, and the crate `rust_socketio`.
 //!
 //! The scenarios are the scripts in `tests/interop`; this file starts the server for each, runs the
 //! script, and then looks at what the server has kept. They need programs that `cargo test` alone
@@ -13,8 +13,22 @@
 //! - `SANSOCKET_SCREENSHOT`: where the browser's picture goes (default `target/interop/page.png`).
 #![cfg(feature = "cli")]
 
+// What the waiting below waits by.
+#[allow(dead_code, reason = "the other suites want more of it")]
+#[path = "protocol/http.rs"]
+mod http;
 #[path = "protocol/program.rs"]
 mod program;
+// How to host a server on the runtime under test, and how to wait.
+#[allow(dead_code, reason = "the other suites want more of it")]
+#[path = "server/runtime.rs"]
+mod runtime;
+#[allow(dead_code, reason = "the other suites want more of it")]
+#[path = "server/waiting.rs"]
+mod waiting;
+
+#[path = "interop/socketio.rs"]
+mod socketio;
 
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -32,7 +46,8 @@ use sansocket::tokio::engineio::{Handle, Server as LibraryServer};
 const SCRIPT_DEADLINE: Duration = Duration::from_secs(60);
 const START_DEADLINE: Duration = Duration::from_secs(10);
 const STOP_DEADLINE: Duration = Duration::from_secs(2);
-const STATS_DEADLINE: Duration = Duration::from_secs(10);
+/// Longer than the last ping of a client that has gone without a word takes.
+const STATS_DEADLINE: Duration = Duration::from_secs(30);
 
 /// A child process whose output is gathered line by line, and which does not outlive its owner.
 struct Running {
@@ -289,15 +304,6 @@ fn scenario(client: Client, name: &str, plan: &str, flags: &[&str], more: &[&str
 
 fn echo(client: Client, plan: &str) {
     scenario(client, "echo", plan, &[], &[]);
-}
-
-/// Every handler of `--app socketio`, several namespaces and refusals, 10,000 events each way.
-fn socketio_app(client: Client, plan: &str, parser: &str) {
-    let server = Server::start(&["--app", "socketio", "--parser", parser]);
-    let mut script = client.run("socketio_app", &server, plan, &[parser]);
-    script.end_well(SCRIPT_DEADLINE);
-    println!("{}", script.output());
-    server.expect_clean_end();
 }
 
 fn limit(client: Client, plan: &str) {
@@ -571,15 +577,6 @@ scenarios! {
     python_asyncio_polling_busy_for_ten_intervals_stays_connected: busy(PythonAsyncio, "polling");
     python_asyncio_websocket_busy_for_ten_intervals_stays_connected: busy(PythonAsyncio, "websocket");
     python_asyncio_upgrade_busy_for_ten_intervals_stays_connected: busy(PythonAsyncio, "upgrade");
-
-    socketio_js_polling_every_handler: socketio_app(Js, "polling", "text");
-    socketio_js_websocket_every_handler: socketio_app(Js, "websocket", "text");
-    socketio_js_upgrade_every_handler: socketio_app(Js, "upgrade", "text");
-    socketio_js_msgpack_every_handler: socketio_app(Js, "upgrade", "msgpack");
-    socketio_python_sync_polling_every_handler: socketio_app(PythonSync, "polling", "text");
-    socketio_python_sync_upgrade_every_handler: socketio_app(PythonSync, "upgrade", "text");
-    socketio_python_asyncio_websocket_every_handler: socketio_app(PythonAsyncio, "websocket", "text");
-    socketio_python_asyncio_upgrade_every_handler: socketio_app(PythonAsyncio, "upgrade", "text");
 
     js_polling_first_ping_after_one_interval: first_ping("polling");
     js_websocket_first_ping_after_one_interval: first_ping("websocket");

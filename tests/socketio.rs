@@ -62,3 +62,7 @@ mod stubborn;
 mod threads;
 #[path = "socketio/violations.rs"]
 mod violations;
+
+// Packet by packet, and over each transport.
+#[path = "socketio/rows/mod.rs"]
+mod rows;

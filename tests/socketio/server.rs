@@ -122,13 +122,24 @@ impl Server {
         crate::waiting::wait_until(text, || self.stats().contains(text));
     }
 
+    /// Tells the program to end, and does not wait.
+    #[track_caller]
+    pub fn terminate(&self) {
+        let Kind::Program(child) = &self.kind else {
+            panic!("it is no program");
+        };
+        let status = Command::new("kill").arg(child.id().to_string()).status();
+        assert!(status.expect("kill runs").success());
+    }
+
     /// Ends it in order.
     #[track_caller]
     pub fn finish(mut self) {
+        if matches!(self.kind, Kind::Program(_)) {
+            self.terminate();
+        }
         match &mut self.kind {
             Kind::Program(child) => {
-                let status = Command::new("kill").arg(child.id().to_string()).status();
-                assert!(status.expect("kill runs").success());
                 let deadline = Instant::now() + PATIENCE;
                 let status = loop {
                     match child.try_wait().expect("a child") {

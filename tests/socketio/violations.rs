@@ -41,6 +41,7 @@ fn a_client_that_breaks_the_rules_is_thrown_out() {
         assert!(packets.iter().all(|packet| packet == "1"), "{packet:?}: {packets:?}");
     }
     server.wait_for_stats(r#""sessions":1"#);
+    server.wait_for_stats(r#""/":1"#);
     assert_eq!(witness.call(r#"["count"]"#), "[1]");
     server.finish();
 }

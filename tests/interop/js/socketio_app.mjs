@@ -94,28 +94,15 @@ const timedOut = once(a, "ask-timeout");
 a.emit("ask-me-timeout", 50);
 await timedOut;
 
-// Ten thousand in order.
+// Many in order; ten thousand are another script's.
 const received = [];
 const complete = within(
-  "10,000 events",
-  new Promise((resolve) => a.on("n", (n) => received.push(n) === 10_000 && resolve())),
+  "500 events",
+  new Promise((resolve) => a.on("n", (n) => received.push(n) === 500 && resolve())),
 );
-a.emit("burst", 10_000);
+a.emit("burst", 500);
 await complete;
-assert.deepEqual(received, Array.from({ length: 10_000 }, (_, n) => n));
-let expected = 0;
-const echoed = within(
-  "10,000 echoes",
-  new Promise((resolve) =>
-    a.on("message-back", (n) => {
-      assert.equal(n, expected);
-      expected += 1;
-      if (expected === 10_000) resolve();
-    }),
-  ),
-);
-for (let n = 0; n < 10_000; n += 1) a.emit("message", n);
-await echoed;
+assert.deepEqual(received, Array.from({ length: 500 }, (_, n) => n));
 
 // Other namespaces, on a connection of their own and on one that is shared.
 const [custom] = await connect("/custom");

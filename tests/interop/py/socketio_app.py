@@ -3,8 +3,10 @@
 import asyncio
 import queue
 import sys
+import time
 
 import socketio
+from socketio_session import InOrderClient
 
 STYLE, URL, PLAN = sys.argv[1:4]
 PATIENCE = 20
@@ -75,8 +77,8 @@ async def scenario(connect, emit, call, receive, disconnect):
     expect(await receive(a), ("question", ["why", b"\x04"]))
     expect(await receive(a), ("answer", ["answered", "why", b"\x04"]))
 
-    await emit(a, "burst", 10_000)
-    for n in range(10_000):
+    await emit(a, "burst", 500)
+    for n in range(500):
         expect(await receive(a), ("n", [n]))
 
     for namespace, auth, wanted in (
@@ -103,7 +105,7 @@ async def scenario(connect, emit, call, receive, disconnect):
 
 def run_sync():
     def connect(namespace, auth):
-        client = new_client(socketio.Client(reconnection=False))
+        client = new_client(InOrderClient(reconnection=False))
         client.on("*", lambda event, *args: client.inbox.put((event, list(args))), namespace=namespace)
         client.connect(
             URL, auth=auth, namespaces=[namespace], transports=TRANSPORTS, wait_timeout=PATIENCE
@@ -128,6 +130,23 @@ def run_sync():
         simple.connect(URL, transports=TRANSPORTS)
         expect(simple.receive(timeout=PATIENCE), ["auth", {}])
         expect(simple.call("message-with-ack", "x", timeout=PATIENCE), "x")
+        simple.emit("message", (1, b"\x02"))
+        expect(simple.receive(timeout=PATIENCE), ["message-back", 1, b"\x02"])
+        for nothing in (lambda: simple.receive(timeout=0.1), lambda: simple.call("nobody", timeout=0.1)):
+            try:
+                nothing()
+            except socketio.exceptions.TimeoutError:
+                continue
+            raise AssertionError("something came")
+        simple.emit("disconnect-me")
+        deadline = time.monotonic() + PATIENCE
+        while simple.connected and time.monotonic() < deadline:
+            time.sleep(0.01)
+        try:
+            simple.emit("message")
+        except socketio.exceptions.DisconnectedError:
+            return
+        raise AssertionError("it went on after the end")
 
 
 def run_asyncio():
@@ -157,6 +176,23 @@ def run_asyncio():
             await simple.connect(URL, transports=TRANSPORTS)
             expect(await simple.receive(timeout=PATIENCE), ["auth", {}])
             expect(await simple.call("message-with-ack", "x", timeout=PATIENCE), "x")
+            await simple.emit("message", (1, b"\x02"))
+            expect(await simple.receive(timeout=PATIENCE), ["message-back", 1, b"\x02"])
+            for nothing in (lambda: simple.receive(timeout=0.1), lambda: simple.call("nobody", timeout=0.1)):
+                try:
+                    await nothing()
+                except socketio.exceptions.TimeoutError:
+                    continue
+                raise AssertionError("something came")
+            await simple.emit("disconnect-me")
+            deadline = time.monotonic() + PATIENCE
+            while simple.connected and time.monotonic() < deadline:
+                await asyncio.sleep(0.01)
+            try:
+                await simple.emit("message")
+            except socketio.exceptions.DisconnectedError:
+                return
+            raise AssertionError("it went on after the end")
 
     asyncio.run(main())
 
