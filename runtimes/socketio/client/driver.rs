@@ -22,7 +22,7 @@ use crate::runtime::app::BoxFuture;
 use crate::runtime::engineio as engine;
 use crate::runtime::engineio::{Parts, TrySendError};
 use crate::runtime::log::log;
-use crate::socketio::client::{Event, Violation};
+use crate::socketio::client::{Event, Returned, Violation};
 use crate::socketio::{AckError, Assembler, Body, Key, Limits, Parser, Transmit};
 use crate::time::Instant;
 use crate::wire::Entropy;
@@ -650,14 +650,24 @@ impl<R: Runtime> Driver<R> {
             let Some(&key) = self.known.get(&packet.namespace[..]) else {
                 continue;
             };
-            let mut wakers = Vec::new();
-            if let Some(id) = id {
-                let result = Err(AckError::NotSent);
-                let _nobodys = self.shared.lock().resolve(key, id, result, &mut wakers);
-            }
-            wakers.into_iter().for_each(Waker::wake);
             // It may have left already.
             let socket = ClientSocket::new(self.shared.clone(), key, Arc::from(&packet.namespace[..]));
+            if let Some(id) = id {
+                let mut wakers = Vec::new();
+                let (returned, nobodys) = {
+                    let mut state = self.shared.lock();
+                    let returned = state.machine.handle_returned(key, id, too_large);
+                    if returned == Returned::Kept {
+                        continue;
+                    }
+                    (returned, state.resolve(key, id, Err(AckError::NotSent), &mut wakers))
+                };
+                wakers.into_iter().for_each(Waker::wake);
+                if let (Returned::Waited, Some(result)) = (returned, nobodys) {
+                    let socket = socket.clone();
+                    self.tell(ClientEvent::Ack { socket, id, result });
+                }
+            }
             let name: String = name.to_string();
             self.tell(ClientEvent::Unsent {
                 socket,

@@ -125,6 +125,17 @@ pub enum NamespaceError {
     Taken,
 }
 
+/// What an event that came back means: see [`Client::handle_returned`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Returned {
+    /// It is sent again: there is nothing to tell.
+    Kept,
+    /// Its acknowledgement was waited for, and is no more: that it was not sent is to be told.
+    Waited,
+    /// What became of its acknowledgement was told, or is among the events.
+    Told,
+}
+
 /// What is known of the Engine.IO session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Link {
@@ -526,6 +537,33 @@ impl Client {
     pub fn put_back(&mut self, data: Data) {
         if matches!(self.link, Link::Open | Link::Ending) {
             self.queue.put_back(data);
+        }
+    }
+
+    /// All messages of an event with an acknowledgement were taken, and have come back from a session that did not send them:
+    /// because they are too large for the server, or because it ended. What was emitted to be sent again is, unless it is too
+    /// large.
+    pub fn handle_returned(&mut self, key: Key, id: u64, too_large: bool) -> Returned {
+        let retries = self.index(key).map(|index| (index, self.sockets[index].retries.front()));
+        if let Some((index, Some(first))) = retries.filter(|(_, first)| first.is_some_and(|first| first.emit.id == Some(id))) {
+            if !too_large {
+                return Returned::Kept;
+            }
+            let tries = first.tries;
+            self.settle_retry(index);
+            self.acks.resolve(key, id);
+            if tries > 1 {
+                // A former try may have arrived.
+                let result = Err(AckError::Disconnected);
+                self.tell(Event::Ack { key, id, result });
+            }
+            self.try_next(self.clock, index);
+            self.assert_invariants();
+            return if tries > 1 { Returned::Told } else { Returned::Waited };
+        }
+        match self.acks.resolve(key, id) {
+            true => Returned::Waited,
+            false => Returned::Told,
         }
     }
 
