@@ -217,7 +217,8 @@ impl<R: Runtime> Driver<R> {
             let Phase::Session(client) = &mut self.phase else {
                 return busy;
             };
-            if !self.shared.lock().machine.wants_input() {
+            // Where the session is over, no room is made by sending: what it still has, and its end, are taken all the same.
+            if client.closed().is_none() && !self.shared.lock().machine.wants_input() {
                 return busy;
             }
             let Poll::Ready(event) = client.poll_event(cx) else {
@@ -314,13 +315,13 @@ impl<R: Runtime> Driver<R> {
             .into();
         unsent.append(&mut self.outgoing);
         self.sending = None;
+        self.give_back(&mut unsent, false);
         {
             let mut state = self.shared.lock();
             state.transport = None;
             state.max_payload = None;
             state.machine.handle_closed(reason.into());
         }
-        self.give_back(&mut unsent, false);
         self.dispatch(true);
         let failure = match &error {
             Some(error) => Some(error.clone()),
@@ -654,16 +655,16 @@ impl<R: Runtime> Driver<R> {
             let socket = ClientSocket::new(self.shared.clone(), key, Arc::from(&packet.namespace[..]));
             if let Some(id) = id {
                 let mut wakers = Vec::new();
-                let (returned, nobodys) = {
+                let nobodys = {
                     let mut state = self.shared.lock();
-                    let returned = state.machine.handle_returned(key, id, too_large);
-                    if returned == Returned::Kept {
+                    // It is sent again, or the application was told that it is in doubt.
+                    if state.machine.handle_returned(key, id, too_large) != Returned::Waited {
                         continue;
                     }
-                    (returned, state.resolve(key, id, Err(AckError::NotSent), &mut wakers))
+                    state.resolve(key, id, Err(AckError::NotSent), &mut wakers)
                 };
                 wakers.into_iter().for_each(Waker::wake);
-                if let (Returned::Waited, Some(result)) = (returned, nobodys) {
+                if let Some(result) = nobodys {
                     let socket = socket.clone();
                     self.tell(ClientEvent::Ack { socket, id, result });
                 }

@@ -132,7 +132,7 @@ pub enum Returned {
     Kept,
     /// Its acknowledgement was waited for, and is no more: that it was not sent is to be told.
     Waited,
-    /// What became of its acknowledgement was told, or is among the events.
+    /// What became of its acknowledgement was told, or is among the events: whether it arrived is not known.
     Told,
 }
 
@@ -541,15 +541,18 @@ impl Client {
     }
 
     /// All messages of an event with an acknowledgement were taken, and have come back from a session that did not send them:
-    /// because they are too large for the server, or because it ended. What was emitted to be sent again is, unless it is too
-    /// large.
+    /// because they are too large for the server, or because it ended, and then before [`handle_closed`](Self::handle_closed)
+    /// says so. What was emitted to be sent again is, unless it is too large.
     pub fn handle_returned(&mut self, key: Key, id: u64, too_large: bool) -> Returned {
-        let retries = self.index(key).map(|index| (index, self.sockets[index].retries.front()));
-        if let Some((index, Some(first))) = retries.filter(|(_, first)| first.is_some_and(|first| first.emit.id == Some(id))) {
+        let index = self.index(key);
+        let first = index.and_then(|index| Some((index, self.sockets[index].retries.front_mut()?)));
+        if let Some((index, first)) = first.filter(|(_, first)| first.emit.id == Some(id)) {
+            let tries = first.tries;
             if !too_large {
+                // This was no try.
+                first.tries = tries.saturating_sub(1);
                 return Returned::Kept;
             }
-            let tries = first.tries;
             self.settle_retry(index);
             self.acks.resolve(key, id);
             if tries > 1 {
