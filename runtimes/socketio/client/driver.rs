@@ -471,6 +471,8 @@ impl<R: Runtime> Driver<R> {
                 let mut wakers = Vec::new();
                 let nobodys = self.shared.lock().resolve(key, id, result, &mut wakers);
                 wakers.into_iter().for_each(Waker::wake);
+                // There is room for one more that is sent until it is acknowledged.
+                self.shared.wake_waiting();
                 if let Some(result) = nobodys {
                     let socket = self.shared.socket(key);
                     self.tell(ClientEvent::Ack { socket, id, result });

@@ -200,10 +200,13 @@ impl Visitor {
 
     /// How long it waits for everything to come to its end.
     fn patience(&self) -> u64 {
-        let talking = self.script.messages * (self.script.spacing + self.ledger.plan.slack());
         let script = &self.ledger.script;
-        let tries = u64::from(script.retries + 1) * script.client_ack_timeout;
-        talking + tries + script.server_ack_timeout + self.ledger.plan.patience() + 120 * SECOND
+        // Who waits for an answer says nothing else meanwhile.
+        let calling = script.client_ack_timeout.max(17 * SECOND);
+        let talking = self.script.messages * (self.script.spacing + self.ledger.plan.slack() + calling);
+        // They are sent one after the other.
+        let retried = script.client_ack_timeout * u64::from(script.retries + 1) * (self.script.messages + 1);
+        talking + retried + script.server_ack_timeout + self.ledger.plan.patience() + 120 * SECOND
     }
 
     async fn hear(&mut self, event: ClientEvent) {

@@ -111,8 +111,14 @@ fn namespace_of(name: &str) -> Option<usize> {
 }
 
 fn expects_order(script: &Script, kind: Kind, client: bool) -> bool {
-    // A call that waits for room is overtaken.
-    kind != Kind::Call || if client { script.client_queue } else { script.server_queue } > 1_000_000
+    // What waits for room is overtaken.
+    let room = match kind {
+        Kind::Call if client => script.client_queue,
+        Kind::Call => script.server_queue,
+        Kind::Retried => script.offline,
+        Kind::Plain | Kind::Numbered | Kind::Volatile => return true,
+    };
+    room > 1_000_000
 }
 
 impl Ledger {
@@ -413,11 +419,6 @@ impl Ledger {
             format!("client {client} leaves {}", NAMESPACES[namespace])
         });
         self.leak(client, Some(namespace));
-        let membership = &mut self.books().guests[client].memberships[namespace];
-        if membership.now.is_none() {
-            // No event tells of it.
-            membership.over = true;
-        }
     }
 
     fn leak(&self, client: usize, namespace: Option<usize>) {
