@@ -354,6 +354,10 @@ impl Client {
         }
         let mut emit = new_emit(key, None, name, args);
         emit.retried = true;
+        if emit.cost() > self.config.max_offline {
+            // There will never be room for it.
+            return Err(EmitError::TooLarge(emit.args));
+        }
         if self.offline_cost + emit.cost() > self.config.max_offline {
             return Err(EmitError::Full(emit.args));
         }
