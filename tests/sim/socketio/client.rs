@@ -182,14 +182,23 @@ impl Visitor {
             if complete.is_none() && self.ledger.is_complete(self.number) {
                 complete = Some(now + self.script.lingers + 100 * MILLI);
             }
-            let until = leaves.into_iter().chain(complete).chain([gives_up]).min().unwrap_or(gives_up);
+            let until = leaves
+                .into_iter()
+                .chain(complete)
+                .chain([gives_up])
+                .min()
+                .unwrap_or(gives_up);
             if now >= until {
                 if until == gives_up && complete.is_none() && leaves.is_none() {
                     self.ledger.waits_in_vain(self.number);
                 }
                 return false;
             }
-            let look = if complete.is_some() { until } else { until.min(now + step) };
+            let look = if complete.is_some() {
+                until
+            } else {
+                until.min(now + step)
+            };
             match turn(events, &self.sim, look).await {
                 Turn::Over => return true,
                 Turn::Time => step = (step * 2).min(4 * SECOND),
@@ -211,7 +220,12 @@ impl Visitor {
 
     async fn hear(&mut self, event: ClientEvent) {
         let found = self.ledger.client_event(self.number, &event);
-        if let ClientEvent::Event { socket, ack: Some(token), .. } = event {
+        if let ClientEvent::Event {
+            socket,
+            ack: Some(token),
+            ..
+        } = event
+        {
             if let Some((origin, index)) = found {
                 self.acknowledge(socket, origin, index, token).await;
             }

@@ -181,7 +181,11 @@ impl Ledger {
     fn edit(&self, origin: Origin, index: u64, edit: impl FnOnce(&mut Emitted) -> Result<(), String>) {
         let verdict = {
             let mut books = self.books();
-            match books.emitted.get_mut(&origin).and_then(|all| all.get_mut(index as usize)) {
+            match books
+                .emitted
+                .get_mut(&origin)
+                .and_then(|all| all.get_mut(index as usize))
+            {
                 Some(emitted) => edit(emitted).map_err(|wrong| format!("{wrong}: {emitted:?}")),
                 None => Err("it was never emitted".to_owned()),
             }
@@ -190,7 +194,9 @@ impl Ledger {
     }
 
     pub fn fate(&self, origin: Origin, index: u64, fate: Fate) {
-        self.note(41, &[origin.0, index, fate as u64], || format!("{origin:?} #{index} {fate:?}"));
+        self.note(41, &[origin.0, index, fate as u64], || {
+            format!("{origin:?} #{index} {fate:?}")
+        });
         self.edit(origin, index, |emitted| {
             emitted.fate = fate;
             match fate {
@@ -204,7 +210,9 @@ impl Ledger {
     pub fn resolves(&self, origin: Origin, index: u64, result: Result<(u64, u64), AckError>, timeout: Option<u64>) {
         let now = self.oracle.micros();
         let expected = super::content::answer(origin, index);
-        self.note(42, &[origin.0, index], || format!("{origin:?} #{index} is answered {result:?}"));
+        self.note(42, &[origin.0, index], || {
+            format!("{origin:?} #{index} is answered {result:?}")
+        });
         self.edit(origin, index, |emitted| {
             if emitted.result.is_some() {
                 return Err("an acknowledgement was told of twice".to_owned());
@@ -232,7 +240,9 @@ impl Ledger {
     }
 
     fn read(&self, name: &str, args: &Args) -> Result<Values, String> {
-        let values: Values = args.parse().map_err(|error| format!("{name} came with {args:?}: {error}"))?;
+        let values: Values = args
+            .parse()
+            .map_err(|error| format!("{name} came with {args:?}: {error}"))?;
         Ok(values)
     }
 
@@ -297,7 +307,10 @@ impl Ledger {
     /// The server's application throws it out, or breaks down: what comes of this client may be ignored.
     pub fn breaks(&self, number: u64, all: bool, downwards: bool) {
         let mut books = self.books();
-        let (client, namespace) = (books.sockets[number as usize].client, books.sockets[number as usize].namespace);
+        let (client, namespace) = (
+            books.sockets[number as usize].client,
+            books.sockets[number as usize].namespace,
+        );
         for (at, membership) in books.guests[client].memberships.iter_mut().enumerate() {
             membership.leaky |= all || at == namespace;
         }
@@ -310,7 +323,10 @@ impl Ledger {
     pub fn breaks_all(&self) {
         let mut books = self.books();
         for guest in &mut books.guests {
-            guest.memberships.iter_mut().for_each(|membership| membership.leaky = true);
+            guest
+                .memberships
+                .iter_mut()
+                .for_each(|membership| membership.leaky = true);
         }
         for socket in &mut books.sockets {
             (socket.leaky, socket.cut) = (true, true);
@@ -332,9 +348,16 @@ impl Ledger {
     fn try_server_received(&self, number: u64, name: &str, args: &Args) -> Result<(Origin, u64), String> {
         let got = self.read(name, args)?;
         let (origin, index) = (Origin(got.0), got.1);
-        self.note(45, &[number, origin.0, index], || format!("socket {number} takes {name} {origin:?} #{index}"));
+        self.note(45, &[number, origin.0, index], || {
+            format!("socket {number} takes {name} {origin:?} #{index}")
+        });
         let mut books = self.books();
-        let Books { emitted, sockets, messages, .. } = &mut *books;
+        let Books {
+            emitted,
+            sockets,
+            messages,
+            ..
+        } = &mut *books;
         *messages += 1;
         let socket = &mut sockets[number as usize];
         if origin != Origin::client(socket.client, socket.namespace) {
@@ -407,9 +430,12 @@ impl Ledger {
 
     /// An emit that an event will tell the acknowledgement of.
     pub fn numbered(&self, client: usize, namespace: usize, id: u64, index: u64) {
-        let former = self.books().guests[client].memberships[namespace].numbered.insert(id, index);
+        let former = self.books().guests[client].memberships[namespace]
+            .numbered
+            .insert(id, index);
         if former.is_some() {
-            self.oracle.violation(format!("client {client}: the number {id} is given twice"));
+            self.oracle
+                .violation(format!("client {client}: the number {id} is given twice"));
         }
     }
 
@@ -435,7 +461,10 @@ impl Ledger {
         let guest = &mut self.books().guests[client];
         guest.left = Some(leaving);
         if leaving == Leaving::Abort {
-            guest.memberships.iter_mut().for_each(|membership| membership.leaky = true);
+            guest
+                .memberships
+                .iter_mut()
+                .for_each(|membership| membership.leaky = true);
         }
     }
 
@@ -453,7 +482,8 @@ impl Ledger {
             Ok(found) => found,
             Err(wrong) => {
                 let guest = format!("{:?}", self.books().guests[client]);
-                self.oracle.violation(format!("client {client}: {wrong}: {event:?} {guest}"));
+                self.oracle
+                    .violation(format!("client {client}: {wrong}: {event:?} {guest}"));
                 None
             }
         }
@@ -487,7 +517,11 @@ impl Ledger {
             }
             ClientEvent::Connect { socket, sid, recovered } => {
                 let namespace = namespace_of(socket.namespace()).ok_or("nobody is let in there")?;
-                let found = books.sockets.iter_mut().enumerate().find(|(_, socket)| socket.sid == *sid);
+                let found = books
+                    .sockets
+                    .iter_mut()
+                    .enumerate()
+                    .find(|(_, socket)| socket.sid == *sid);
                 let (number, theirs) = found.ok_or("the server knows nothing of it")?;
                 if (theirs.client, theirs.namespace) != (client, namespace) {
                     return Err("it is another one's".to_owned());
@@ -534,9 +568,7 @@ impl Ledger {
                 match reason {
                     DisconnectReason::ParseError => return Err("a parse error".to_owned()),
                     DisconnectReason::IoServerDisconnect if !wanted => return Err("nobody threw it out".to_owned()),
-                    DisconnectReason::TransportError | DisconnectReason::PingTimeout
-                        if self.is_clean() && !wanted =>
-                    {
+                    DisconnectReason::TransportError | DisconnectReason::PingTimeout if self.is_clean() && !wanted => {
                         return Err("nothing was wrong".to_owned());
                     }
                     _ => {}
@@ -550,15 +582,25 @@ impl Ledger {
                     Ok(args) => Ok(args.parse::<(u64, u64)>().map_err(|error| error.to_string())?),
                     Err(error) => Err(*error),
                 };
-                return Ok(Some((Origin::client(client, namespace), index)).inspect(|&(origin, index)| {
-                    self.later(books, origin, index, result);
-                }));
+                return Ok(
+                    Some((Origin::client(client, namespace), index)).inspect(|&(origin, index)| {
+                        self.later(books, origin, index, result);
+                    }),
+                );
             }
-            ClientEvent::Unsent { socket, name, args, too_large } => {
+            ClientEvent::Unsent {
+                socket,
+                name,
+                args,
+                too_large,
+            } => {
                 let got = self.read(name, args)?;
                 let namespace = namespace_of(socket.namespace()).ok_or("nobody emits there")?;
                 let (origin, index) = (Origin(got.0), got.1);
-                let event = books.emitted.get_mut(&origin).and_then(|all| all.get_mut(index as usize));
+                let event = books
+                    .emitted
+                    .get_mut(&origin)
+                    .and_then(|all| all.get_mut(index as usize));
                 let event = event.ok_or("it was never emitted")?;
                 if origin != Origin::client(client, namespace) || got != values(&self.plan, origin, index) {
                     return Err("something else is given back".to_owned());
@@ -587,7 +629,10 @@ impl Ledger {
 
     /// The account of an acknowledgement that an event tells of, while the books are open.
     fn later(&self, books: &mut Books, origin: Origin, index: u64, result: Result<(u64, u64), AckError>) {
-        let event = books.emitted.get_mut(&origin).and_then(|all| all.get_mut(index as usize));
+        let event = books
+            .emitted
+            .get_mut(&origin)
+            .and_then(|all| all.get_mut(index as usize));
         let verdict = match event {
             None => Err("it was never emitted".to_owned()),
             Some(event) if event.result.is_some() => Err("an acknowledgement was told of twice".to_owned()),
@@ -618,7 +663,10 @@ impl Ledger {
         let (origin, index) = (Origin(got.0), got.1);
         books.messages += 1;
         let socket = &mut books.sockets[number];
-        let event = books.emitted.get_mut(&origin).and_then(|all| all.get_mut(index as usize));
+        let event = books
+            .emitted
+            .get_mut(&origin)
+            .and_then(|all| all.get_mut(index as usize));
         let event = event.ok_or("it was never emitted")?;
         event.received += 1;
         if event.fate == Fate::Refused || got != values(&self.plan, origin, index) {
@@ -650,7 +698,10 @@ impl Ledger {
         let (calls, open) = {
             let guest = &mut self.books().guests[client];
             guest.done = true;
-            (guest.memberships.iter().map(|m| m.numbered.len()).sum::<usize>(), guest.open)
+            (
+                guest.memberships.iter().map(|m| m.numbered.len()).sum::<usize>(),
+                guest.open,
+            )
         };
         if calls > 0 || open {
             self.oracle.violation(format!(
@@ -705,14 +756,21 @@ impl Ledger {
     pub fn is_complete(&self, client: usize) -> bool {
         let books = self.books();
         let guest = &books.guests[client];
-        let waits = guest.calls > 0 || guest.memberships.iter().any(|membership| !membership.numbered.is_empty());
+        let waits = guest.calls > 0
+            || guest
+                .memberships
+                .iter()
+                .any(|membership| !membership.numbered.is_empty());
         guest.talkers == 0 && !waits && self.missing(&books, client, false).is_empty()
     }
 
     pub fn waits_in_vain(&self, client: usize) {
         let books = self.books();
         let guest = &books.guests[client];
-        let leaky = guest.memberships.iter().any(|membership| membership.leaky || membership.now.is_none());
+        let leaky = guest
+            .memberships
+            .iter()
+            .any(|membership| membership.leaky || membership.now.is_none());
         if !self.is_clean() || leaky {
             return;
         }
@@ -769,7 +827,10 @@ impl Ledger {
             let blind = matches!(guest.left, Some(Leaving::Abort));
             // Each event that is lost was in doubt when its connection was lost.
             if !blind && missing.len() > guest.in_doubt {
-                wrong.push(format!("client {client}: {} in doubt, and lost: {missing:?}", guest.in_doubt));
+                wrong.push(format!(
+                    "client {client}: {} in doubt, and lost: {missing:?}",
+                    guest.in_doubt
+                ));
             }
             if guest.calls > 0 || guest.talkers > 0 {
                 wrong.push(format!("client {client}: somebody still waits: {guest:?}"));

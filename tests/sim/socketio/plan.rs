@@ -34,14 +34,26 @@ impl Script {
             client_ack_timeout: rng.between(1, 60) * SECOND,
             server_connect_timeout: rng.between(20, 60) * SECOND,
             retries: rng.between(0, 4) as u32,
-            server_queue: if small { rng.by_magnitude(9, 14) as usize + 200 } else { 4_000_000 },
-            client_queue: if small { rng.by_magnitude(9, 14) as usize + 200 } else { 4_000_000 },
+            server_queue: if small {
+                rng.by_magnitude(9, 14) as usize + 200
+            } else {
+                4_000_000
+            },
+            client_queue: if small {
+                rng.by_magnitude(9, 14) as usize + 200
+            } else {
+                4_000_000
+            },
             offline: match rng.one_in(4) {
                 true => rng.by_magnitude(8, 14) as usize,
                 false => 4_000_000,
             },
             drop_oldest: rng.one_in(2),
-            window: if small { rng.by_magnitude(4, 16) as usize } else { 65_536 },
+            window: if small {
+                rng.by_magnitude(4, 16) as usize
+            } else {
+                65_536
+            },
         }
     }
 }

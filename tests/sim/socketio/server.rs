@@ -99,7 +99,12 @@ async fn try_serve(sim: Sim, ledger: Ledger, service: &Service, life: u64) -> Re
     server.serve().await
 }
 
-async fn admit(sim: Sim, ledger: Ledger, namespace: usize, request: ConnectRequest) -> std::result::Result<u64, Refused> {
+async fn admit(
+    sim: Sim,
+    ledger: Ledger,
+    namespace: usize,
+    request: ConnectRequest,
+) -> std::result::Result<u64, Refused> {
     let auth: BTreeMap<String, u64> = request.auth()?;
     let client = auth["client"] as usize;
     match plan::admission(&ledger.plan, ledger.request()) {
@@ -117,7 +122,9 @@ async fn admit(sim: Sim, ledger: Ledger, namespace: usize, request: ConnectReque
     if rng.one_in(3) {
         let origin = Origin::socket(number);
         let index = ledger.emits(origin, Kind::Plain);
-        let emitted = request.emit(Kind::Plain.event(), &args(&ledger.plan, origin, index)).await;
+        let emitted = request
+            .emit(Kind::Plain.event(), &args(&ledger.plan, origin, index))
+            .await;
         let fate = if emitted.is_ok() { Fate::Accepted } else { Fate::Refused };
         ledger.fate(origin, index, fate);
     }
@@ -212,13 +219,17 @@ impl Speaker {
             2 => namespace.except(*self.rng.pick(&["red", "blue"])),
             _ => socket.to("red").to("blue"),
         };
-        let place = NAMESPACES.iter().position(|name| *name == namespace.name()).unwrap_or(0);
+        let place = NAMESPACES
+            .iter()
+            .position(|name| *name == namespace.name())
+            .unwrap_or(0);
         let origin = Origin::broadcast(place);
         let index = self.ledger.emits(origin, Kind::Plain);
         let args = args(&self.ledger.plan, origin, index);
         // Nothing else happens between these two.
         let meant = to.sockets();
-        self.ledger.casts(origin, index, meant.iter().map(|socket| *socket.data()));
+        self.ledger
+            .casts(origin, index, meant.iter().map(|socket| *socket.data()));
         let emitted = to.emit("cast", &args).await;
         let fate = if emitted.is_ok() { Fate::Accepted } else { Fate::Refused };
         self.ledger.fate(origin, index, fate);

@@ -51,7 +51,10 @@ pub fn run(plan: Plan, verbose: bool) -> Result<Outcome, String> {
     drop((executor, ledger, service));
     match sim.handles() {
         1 => Ok(outcome),
-        left => Err(format!("memory: {} handles are left of a world that has ended", left - 1)),
+        left => Err(format!(
+            "memory: {} handles are left of a world that has ended",
+            left - 1
+        )),
     }
 }
 
@@ -176,11 +179,15 @@ async fn restarts(sim: Sim, ledger: Ledger, service: Service) {
         handle.shutdown(Plan::duration(grace)).await;
         let took = sim.micros() - begun;
         if took > grace + plan.slack() {
-            ledger.oracle.violation(format!("a shutdown with {grace} µs of grace took {took} µs"));
+            ledger
+                .oracle
+                .violation(format!("a shutdown with {grace} µs of grace took {took} µs"));
         }
         let left = handle.stats().engine.sessions;
         if left > 0 {
-            ledger.oracle.violation(format!("{left} sessions survived the shutdown"));
+            ledger
+                .oracle
+                .violation(format!("{left} sessions survived the shutdown"));
         }
         drop(handle);
         sim.sleep(Plan::duration(down)).await;
@@ -193,7 +200,12 @@ async fn restarts(sim: Sim, ledger: Ledger, service: Service) {
         service.forget();
         sim.note(&[23], || "app     the server comes back".to_owned());
         let server = sim.of(Owner::Server);
-        server.spawn(server::serve(server.clone(), ledger.clone(), service.clone(), life as u64 + 1));
+        server.spawn(server::serve(
+            server.clone(),
+            ledger.clone(),
+            service.clone(),
+            life as u64 + 1,
+        ));
         ledger.restarted();
     }
 }
