@@ -46,6 +46,8 @@ mod calls;
 mod ending;
 #[path = "socketio/handlers.rs"]
 mod handlers;
+#[path = "socketio/hostile.rs"]
+mod hostile;
 #[path = "socketio/interop.rs"]
 mod interop;
 #[path = "socketio/middleware.rs"]
