@@ -7,7 +7,7 @@ use crate::websocket::{Message, WebSocket};
 #[test]
 fn both_endpoints_are_there_and_nothing_else() {
     Server::with_app("bench", &[], |server| {
-        let mut echo = WebSocket::connect(&server, crate::websocket::WEBSOCKET);
+        let mut echo = WebSocket::connect(server, crate::websocket::WEBSOCKET);
         assert!(matches!(echo.message(), Message::Text(text) if text.starts_with("0{")));
         echo.assert_echoes("hello");
 
