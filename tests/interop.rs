@@ -1,6 +1,6 @@
 //! Other people's clients against `sansocket serve --app echo`: npm `engine.io-client`, PyPI
 //! `python-engineio` (sync and asyncio) and a headless Chromium; and against `--app socketio`: npm
-//! `socket.io-client`, with both parsers, PyPI `python-socketio`, and the crate `rust_socketio`.
+//! `socket.io-client`, with both parsers, and PyPI `python-socketio`.
 //!
 //! The scenarios are the scripts in `tests/interop`; this file starts the server for each, runs the
 //! script, and then looks at what the server has kept. They need programs that `cargo test` alone

@@ -57,6 +57,28 @@ impl Server {
         }
     }
 
+    /// The same for a test whose clients have gone when it returns. They leave nothing: no session, no socket, no room.
+    #[track_caller]
+    pub fn with_app(app: &str, flags: &[&str], test: impl FnOnce(&Self)) {
+        let server = Self::app(app, flags);
+        test(&server);
+        server.expect_nothing_kept();
+        server.finish();
+    }
+
+    /// No session, no socket in any namespace, no room.
+    #[track_caller]
+    pub fn expect_nothing_kept(&self) {
+        crate::waiting::wait_until("nothing is kept", || {
+            let stats: serde_json::Value = serde_json::from_str(&self.stats()).expect("JSON");
+            let sockets = stats["sockets"].as_object().expect("a count for each namespace");
+            stats["sessions"] == 0
+                && stats["opened"] == stats["closed"]
+                && stats["rooms"] == 0
+                && sockets.values().all(|count| *count == 0)
+        });
+    }
+
     /// A server of the library's, with these handlers.
     #[track_caller]
     pub fn host(options: Options, handlers: impl FnOnce(&Handle)) -> Self {

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::peer::{PLANS, Packet, Peer, Plan, expect_nothing_kept, on_every_transport};
+use super::peer::{PLANS, Packet, Peer, Plan, on_every_transport};
 use crate::client::POLLING;
 use crate::http::{Connection, PATIENCE};
 use crate::server::Server;
@@ -90,7 +90,7 @@ fn whoever_falls_silent_is_given_up() {
         let (mut peer, _) = Peer::join(server, plan);
         assert_eq!(peer.call(r#"["join","room"]"#), "[]");
         // Neither a poll nor a pong from now on.
-        expect_nothing_kept(server);
+        server.expect_nothing_kept();
         peer.vanish();
     });
 }
@@ -123,12 +123,12 @@ fn after_a_restart_everybody_starts_anew() {
                     .is_ok_and(|answer| answer.status == 400)
             })
         });
-        expect_nothing_kept(&server);
+        server.expect_nothing_kept();
         let (mut peer, second) = Peer::join(&server, plan);
         assert_ne!(first, second);
         assert_eq!(peer.call(r#"["who"]"#), format!(r#"[{{"id":"{second}","rooms":[]}}]"#));
         drop(peer);
-        expect_nothing_kept(&server);
+        server.expect_nothing_kept();
         server.finish();
     }
 }

@@ -1,6 +1,6 @@
 //! Every handler of the contract.
 
-use super::peer::{Peer, Plan, expect_nothing_kept, on_every_transport};
+use super::peer::{Peer, Plan, on_every_transport};
 use crate::server::Server;
 
 const HOLE: &str = r#"{"_placeholder":true,"num":0}"#;
@@ -192,7 +192,7 @@ fn the_app_bench_speaks_both() {
         let stats = server.stats();
         assert!(stats.contains(r#""sockets":{"/":3},"rooms":3"#), "{stats}");
         drop(peers);
-        expect_nothing_kept(&server);
+        server.expect_nothing_kept();
     }
     // Nothing is compressed, whoever would like it.
     let mut connection = server.connect();

@@ -299,20 +299,7 @@ pub fn on_every_transport(flags: &[&str], row: impl Fn(&Server, Plan)) {
     for plan in PLANS {
         println!("{plan:?}");
         row(&server, plan);
-        expect_nothing_kept(&server);
+        server.expect_nothing_kept();
     }
     server.finish();
-}
-
-/// No session, no socket in any namespace, no room.
-#[track_caller]
-pub fn expect_nothing_kept(server: &Server) {
-    crate::waiting::wait_until("nothing is kept", || {
-        let stats: serde_json::Value = serde_json::from_str(&server.stats()).expect("JSON");
-        let sockets = stats["sockets"].as_object().expect("a count for each namespace");
-        stats["sessions"] == 0
-            && stats["opened"] == stats["closed"]
-            && stats["rooms"] == 0
-            && sockets.values().all(|count| *count == 0)
-    });
 }

@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use super::peer::{Peer, Plan, expect_nothing_kept, on_every_transport};
+use super::peer::{Peer, Plan, on_every_transport};
 use crate::client::{POLLING, WEBSOCKET};
 use crate::http::Connection;
 use crate::server::Server;
@@ -37,7 +37,7 @@ fn sessions_are_opened_on_both_transports() {
         assert_eq!(rest, wanted);
     }
     drop(websocket);
-    expect_nothing_kept(&server);
+    server.expect_nothing_kept();
     server.finish();
 }
 
@@ -66,7 +66,7 @@ fn wrong_handshakes_are_refused() {
     }
     // Where Socket.IO is served, Engine.IO's own path is not.
     assert_eq!(server.get("/engine.io/?EIO=4&transport=polling").status, 404);
-    expect_nothing_kept(&server);
+    server.expect_nothing_kept();
     server.finish();
 }
 
@@ -155,7 +155,7 @@ fn after_an_upgrade_the_session_is_served_on_its_websocket_alone() {
     websocket.text("41");
     websocket.close();
     peer.vanish();
-    expect_nothing_kept(&server);
+    server.expect_nothing_kept();
     server.finish();
 }
 
@@ -204,7 +204,7 @@ fn a_poll_that_is_given_up_ends_the_session() {
     waiting.request("GET", &format!("{POLLING}&sid={}", peer.sid), &[], None);
     crate::session::settle();
     drop(waiting);
-    expect_nothing_kept(&server);
+    server.expect_nothing_kept();
     peer.poll().assert_error(1);
     peer.vanish();
     let (second, _) = Peer::join(&server, Plan::Polling);
@@ -218,6 +218,6 @@ fn a_poll_that_is_given_up_ends_the_session() {
         .expect("an answer")
         .assert_ok("1");
     second.vanish();
-    expect_nothing_kept(&server);
+    server.expect_nothing_kept();
     server.finish();
 }

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 
 use sansocket::runtime::socketio::Refused;
 
-use super::peer::{Peer, Plan, expect_nothing_kept, on_every_transport};
+use super::peer::{Peer, Plan, on_every_transport};
 use crate::client::{Client, POLLING, WEBSOCKET};
 use crate::http::PATIENCE;
 use crate::server::{Server, options};
@@ -46,7 +46,7 @@ fn abandoned_at_any_step_nothing_is_kept() {
         joining.send("0/auth,{\"token\":\"secret\"}");
         drop((silent, assembling, fragment, joining));
     }
-    expect_nothing_kept(&server);
+    server.expect_nothing_kept();
     server.finish();
 }
 
@@ -69,7 +69,7 @@ fn many_packets_may_come_at_once_and_few_go_out_at_once() {
         came += count;
     }
     drop(peer);
-    expect_nothing_kept(&server);
+    server.expect_nothing_kept();
     server.finish();
 }
 
@@ -152,7 +152,7 @@ fn tiny_fragments_are_put_together() {
     websocket.send(frames);
     peer.expect(&packet[1..].replace("message", "message-back"));
     drop(peer);
-    expect_nothing_kept(&server);
+    server.expect_nothing_kept();
     server.finish();
 }
 
@@ -176,7 +176,7 @@ fn what_is_above_the_limit_ends_it() {
     );
     peer.expect_nothing();
     drop(peer);
-    expect_nothing_kept(&server);
+    server.expect_nothing_kept();
     server.finish();
 }
 
@@ -208,7 +208,7 @@ fn coming_and_going_leaves_nothing() {
     });
     assert_eq!(witness.call(r#"["count"]"#), "[1]");
     drop(witness);
-    expect_nothing_kept(&server);
+    server.expect_nothing_kept();
     server.finish();
 }
 
