@@ -83,6 +83,9 @@ pub enum Event {
     Unsent {
         /// The socket.
         key: Key,
+        /// The number that the emit gave, if an acknowledgement was wanted. Where that was still waited for,
+        /// [`Event::Ack`] with [`NotSent`](AckError::NotSent) came just before.
+        id: Option<u64>,
         /// The event's name.
         name: Str,
         /// What would have come with it.
@@ -594,6 +597,11 @@ impl Client {
         self.sockets[self.index(key)?].sid.as_ref()
     }
 
+    /// Whether the server has kept this socket's rooms and data when it was let in last, and sends what it has missed.
+    pub fn is_recovered(&self, key: Key) -> bool {
+        self.index(key).is_some_and(|index| self.sockets[index].recovered)
+    }
+
     /// The namespace of a socket.
     pub fn namespace(&self, key: Key) -> Option<&Str> {
         Some(&self.sockets[self.index(key)?].namespace)
@@ -860,6 +868,7 @@ impl Client {
             socket.offset = None;
         }
         socket.pid = pid;
+        socket.recovered = recovered;
         socket.sid = Some(sid.clone());
         socket.state = State::Connected;
         socket.deadline = None;
@@ -1046,7 +1055,7 @@ impl Client {
             let result = Err(AckError::NotSent);
             self.tell(Event::Ack { key, id, result });
         }
-        self.tell(Event::Unsent { key, name, args });
+        self.tell(Event::Unsent { key, id, name, args });
     }
 
     fn tell(&mut self, event: Event) {

@@ -52,8 +52,12 @@ fn events(client: &mut Client) -> Vec<Event> {
 }
 
 fn unsent(key: Key, name: &str, json: &str) -> Event {
+    unsent_call(key, None, name, json)
+}
+
+fn unsent_call(key: Key, id: Option<u64>, name: &str, json: &str) -> Event {
     let (name, args) = (name.into(), args(json));
-    Event::Unsent { key, name, args }
+    Event::Unsent { key, id, name, args }
 }
 
 fn gone(key: Key, reason: DisconnectReason) -> Event {
@@ -342,7 +346,7 @@ fn what_waits_is_bounded_and_given_back() {
     let result = Err(AckError::NotSent);
     let back = [
         Event::Ack { key, id, result },
-        unsent(key, "x", "[0]"),
+        unsent_call(key, Some(id), "x", "[0]"),
         unsent(key, "x", "[1]"),
     ];
     assert_eq!(events(&mut client), back);
@@ -399,12 +403,18 @@ fn what_the_server_does_not_take_is_never_begun() {
     };
     let back = Event::Unsent {
         key,
+        id: Some(second),
         name: "c".into(),
         args: bytes(90),
     };
     assert_eq!(
         events(&mut client),
-        [not_sent(first), unsent(key, "a", &large), not_sent(second), back]
+        [
+            not_sent(first),
+            unsent_call(key, Some(first), "a", &large),
+            not_sent(second),
+            back
+        ]
     );
     // Known.
     assert_eq!(
@@ -584,6 +594,7 @@ fn the_state_is_taken_up_where_it_was() {
             recovered: true
         }]
     );
+    assert!(client.is_recovered(key));
     receive(&mut client, "2[\"a\",1,\"offset1\"]");
     receive(&mut client, "2[\"b\",1,2]");
     receive(&mut client, "27[\"c\",\"not an offset\"]");
@@ -603,6 +614,7 @@ fn the_state_is_taken_up_where_it_was() {
             recovered: false
         }]
     );
+    assert!(!client.is_recovered(key));
     assert_eq!(lose(&mut client), "0{\"pid\":\"p2\",\"token\":1}");
     receive(&mut client, "0{\"sid\":\"other\"}");
     client.set_auth(key, Auth::None);
@@ -673,7 +685,7 @@ fn sent_again_until_acknowledged() {
                 id: fourth,
                 result: Err(AckError::NotSent)
             },
-            unsent(key, "d", "[4]"),
+            unsent_call(key, Some(fourth), "d", "[4]"),
             Event::Ack {
                 key,
                 id: third,
