@@ -315,6 +315,7 @@ impl<R: Runtime> Driver<R> {
             error => error,
         };
         let error = error.map(Arc::new);
+        let transport = self.session().map_or(Transport::Polling, |client| client.transport());
         let mut unsent: VecDeque<Data> = self
             .session()
             .map(|client| client.take_unsent())
@@ -340,6 +341,7 @@ impl<R: Runtime> Driver<R> {
         self.ended = Some(Ended::Closed(closed.reason));
         self.tell(ClientEvent::Closed {
             reason,
+            transport,
             in_doubt: closed.in_doubt,
             error,
         });
