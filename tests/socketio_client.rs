@@ -32,6 +32,8 @@ mod program;
 mod server;
 
 // What is tried, a file for each topic.
+#[path = "socketio_client/contract.rs"]
+mod contract;
 #[path = "socketio_client/ending.rs"]
 mod ending;
 #[path = "socketio_client/events.rs"]

@@ -92,6 +92,8 @@ fn everything_that_the_server_does() {
 async fn conversation(builder: ClientBuilder<Any>) {
     let (says, told) = mpsc::channel();
     let client = builder
+        // In vain: who was thrown out does not come back.
+        .reconnect(backoff())
         .auth(&json!({"a": [1]}))
         .on("question", |_, (text, bytes): (String, Binary)| async move {
             sansocket::runtime::socketio::Ack((bytes, text))
