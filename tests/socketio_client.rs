@@ -40,6 +40,8 @@ mod ending;
 mod events;
 #[path = "socketio_client/interop.rs"]
 mod interop;
+#[path = "socketio_client/interop_library.rs"]
+mod interop_library;
 #[path = "socketio_client/joining.rs"]
 mod joining;
 #[path = "socketio_client/library.rs"]
