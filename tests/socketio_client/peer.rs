@@ -44,6 +44,34 @@ impl Server {
         }
     }
 
+    /// The next connection is over before it was a session.
+    pub fn accept_that_ends(&self, accepted: impl FnOnce()) {
+        let deadline = Instant::now() + PATIENCE;
+        let stream = loop {
+            match self.listener.accept() {
+                Ok((stream, _)) => break stream,
+                Err(_) => assert!(Instant::now() < deadline, "the client connects"),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        accepted();
+        stream.set_nonblocking(false).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut stream = stream;
+        let mut bytes = [0; 4096];
+        // Until its end, in whatever manner.
+        loop {
+            match std::io::Read::read(&mut stream, &mut bytes) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) => {
+                    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+                    return;
+                }
+            }
+        }
+    }
+
     pub fn accept(&self) -> Peer {
         self.accept_within(PATIENCE).expect("the client connects")
     }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use sansocket::runtime::socketio::client::{
-    AckError, CallError, ConnectFailed, EmitError, EmitFailed, NamespaceError, WhenFull,
+    AckError, CallError, Config, ConnectFailed, EmitError, EmitFailed, NamespaceError, WhenFull,
 };
 
 use crate::library::{at, backoff, builder, serve, served, within};
@@ -169,6 +169,118 @@ fn errors_say_what_they_stand_on() {
         assert!(error.source().is_some(), "{error:?}");
         let error: sansocket::Error = error.into();
         assert!(error.source().is_some(), "{error:?}");
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn calls_that_are_dropped_leave_nothing_behind() {
+    runtime::block_on(true, async {
+        let (builder, thread) = served(|peer| {
+            for id in 0..5 {
+                peer.expect(&format!("42{id}[\"a\"]"));
+            }
+            peer.expect("425[\"b\"]");
+            peer.send("435[1]");
+        });
+        let mut config = Config::default();
+        config.max_pending_acks = 1;
+        let client = within(builder.config(config).connect()).await.unwrap();
+        for _ in 0..5 {
+            let call = client.call::<u8>("a", &()).timeout(Duration::from_secs(60));
+            assert!(runtime::timeout(Duration::from_millis(5), call).await.is_none());
+        }
+        assert_eq!(within(client.call::<u8>("b", &())).await.unwrap(), 1);
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn dropped_while_it_connects() {
+    runtime::block_on(true, async {
+        // Before there is a session, and while the CONNECT is on its way.
+        for begun in [false, true] {
+            let (says, told) = mpsc::channel();
+            let (url, thread) = serve(move |server| {
+                if begun {
+                    let mut peer = server.accept();
+                    peer.expect("40");
+                    says.send(()).unwrap();
+                    peer.expect("1");
+                } else {
+                    server.accept_that_ends(|| says.send(()).unwrap());
+                }
+                // Nothing goes on in its place.
+                server.accept_within(Duration::from_millis(100)).is_none()
+            });
+            let mut connecting = Box::pin(at(&url).reconnect(backoff()).connect());
+            while told.try_recv().is_err() {
+                let connected = runtime::timeout(Duration::from_millis(5), connecting.as_mut()).await;
+                assert!(connected.is_none());
+            }
+            drop(connecting);
+            assert!(thread.join().unwrap());
+        }
+    });
+}
+
+#[test]
+fn thrown_out_it_can_join_nothing_more() {
+    runtime::block_on(true, async {
+        let (builder, thread) = served(|peer| {
+            peer.send("41");
+            peer.expect("1");
+        });
+        let client = within(builder.connect()).await.unwrap();
+        let gone = async {
+            while client.is_connected() {
+                runtime::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        within(gone).await;
+        assert!(matches!(client.join("/other"), Err(ConnectFailed::Closed)));
+        within(client.wait()).await;
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn handlers_that_panic_hurt_nobody_else() {
+    runtime::block_on(true, async {
+        let (url, thread) = serve(|server| {
+            let mut peer = server.accept();
+            peer.join("/", "1");
+            peer.send("421[\"a\"]");
+            drop(peer);
+            let mut peer = server.accept();
+            peer.join("/", "2");
+            peer.send("42[\"a\"]");
+            peer.expect("420[\"b\"]");
+            peer.send("430[1]");
+        });
+        fn panics() {
+            if true {
+                panic!("on purpose");
+            }
+        }
+        let client = at(&url)
+            .reconnect(backoff())
+            .auth_with(|| async { panics() })
+            .on_connect(|_| async { panics() })
+            .on_disconnect(|_, _| {
+                panics();
+                async {}
+            })
+            .on_any(|_, _, _| async { panics() })
+            .on("a", |_, ()| {
+                panics();
+                async {}
+            });
+        let client = within(client.connect()).await.unwrap();
+        while client.id().as_deref() != Some("2") {
+            runtime::sleep(Duration::from_millis(2)).await;
+        }
+        assert_eq!(within(client.call::<u8>("b", &())).await.unwrap(), 1);
         thread.join().unwrap();
     });
 }

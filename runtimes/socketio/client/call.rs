@@ -160,6 +160,7 @@ impl<T> Future for Call<T> {
             }
         };
         let answer = ready!(this.emit.shared.lock().poll_call(this.emit.key, id, cx));
+        this.id = None;
         Poll::Ready(match answer {
             Ok(args) => (this.decode)(&args).map_err(CallError::Decode),
             Err(error) => Err(error),
@@ -170,7 +171,9 @@ impl<T> Future for Call<T> {
 impl<T> Drop for Call<T> {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            self.emit.shared.lock().forget_call(self.emit.key, id);
+            let key = self.emit.key;
+            // Another may wait for its place.
+            self.emit.shared.with(|state| state.forget_call(key, id));
         }
     }
 }

@@ -142,7 +142,8 @@ impl<R> Client<R> {
         let shared = self.shared();
         let now = shared.now();
         let key = shared.with(|state| {
-            if state.over || state.leaving {
+            // With its last socket, the connection goes too.
+            if state.over || state.leaving || state.machine.sockets().next().is_none() {
                 return Err(ConnectFailed::Closed);
             }
             Ok(state.machine.connect(now, namespace, auth)?)

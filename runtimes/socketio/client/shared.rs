@@ -302,6 +302,7 @@ impl State {
     /// Nobody waits for it any more.
     pub(super) fn forget_call(&mut self, key: Key, id: u64) {
         self.calls.remove(&(key, id));
+        self.machine.forget_ack(key, id);
     }
 
     /// An acknowledgement has come, or will not come. Gives that back where no call waits for it.

@@ -363,6 +363,17 @@ impl Client {
         Ok(id)
     }
 
+    /// Nobody waits for this acknowledgement any more: [`Event::Ack`] will not tell of it, and it takes no place among
+    /// [`Config::max_pending_acks`]. The event itself goes out as it would have; one that is sent until it is acknowledged
+    /// goes on to be.
+    pub fn forget_ack(&mut self, key: Key, id: u64) {
+        let retried = |socket: &Socket| socket.retries.iter().any(|retry| retry.emit.id == Some(id));
+        if !self.index(key).is_some_and(|index| retried(&self.sockets[index])) {
+            self.acks.resolve(key, id);
+        }
+        self.assert_invariants();
+    }
+
     /// Acknowledges an event.
     ///
     /// # Errors

@@ -713,3 +713,34 @@ fn part_of_a_packet_is_not_lost() {
     client.close();
     assert_eq!(sent(&mut client), ["52-[\"x\"]", "[1]", "[2]", "1", "CLOSE"]);
 }
+
+#[test]
+fn an_acknowledgement_that_nobody_waits_for_takes_no_place() {
+    let config = Config {
+        max_pending_acks: 1,
+        ..Config::default()
+    };
+    let mut client = Client::new(config);
+    let key = client.connect(at(0), "/", Auth::None).unwrap();
+    let waits = client.emit_with_ack(at(0), key, "a", args("[]"), None).unwrap();
+    client.forget_ack(key, waits);
+    assert_eq!(client.poll_timeout(), None);
+    reconnect(&mut client, "0{\"sid\":\"id\"}");
+    for name in ["b", "c"] {
+        let id = client.emit_with_ack(at(1), key, name, args("[]"), None).unwrap();
+        assert!(client.emit_with_ack(at(1), key, name, args("[]"), None).is_err());
+        client.forget_ack(key, id);
+        receive(&mut client, &format!("3{id}[]"));
+    }
+    assert_eq!(sent(&mut client), ["20[\"a\"]", "21[\"b\"]", "22[\"c\"]"]);
+    // What is sent until it is acknowledged goes on to be.
+    let id = client.emit_with_retries(at(1), key, "d", args("[]")).unwrap();
+    client.forget_ack(key, id);
+    sent(&mut client);
+    client.handle_timeout(at(61));
+    assert_eq!(sent(&mut client), [format!("2{id}[\"d\"]")]);
+    receive(&mut client, &format!("3{id}[]"));
+    assert_eq!(client.waiting(), 0);
+    let result = Ok(args("[]"));
+    assert_eq!(events(&mut client), [Event::Ack { key, id, result }]);
+}
