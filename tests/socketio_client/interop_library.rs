@@ -41,6 +41,7 @@ scenarios! {
     node_sends_what_was_missed: missed();
     node_sees_retries_in_order: retries();
     node_restarts: restarts();
+    node_is_told_who_leaves: leaves();
 }
 
 fn at(server: &Foreign) -> ClientBuilder<Any> {
@@ -229,5 +230,22 @@ async fn restarts() {
         let back: u8 = within(client.call("message-with-ack", &1)).await.unwrap();
         assert_eq!(back, 1);
         within(client.close()).await;
+    }
+}
+
+/// Whoever leaves in order is seen to, whatever carries it.
+async fn leaves() {
+    let server = Foreign::start(Node);
+    let watcher = within(at(&server).connect()).await.unwrap();
+    for (number, transport) in [Transport::Polling, Transport::WebSocket].into_iter().enumerate() {
+        let builder = at(&server).transports(&[transport]).allow_upgrades(false);
+        let client = within(builder.connect()).await.unwrap();
+        client.emit("message", &"last").await.unwrap();
+        within(client.close()).await;
+        let mut left: Vec<String> = Vec::new();
+        while left.len() <= number {
+            left = within(watcher.call("left", &()).timeout(PATIENCE)).await.unwrap();
+        }
+        assert_eq!(left[number], "client namespace disconnect", "{transport:?}");
     }
 }

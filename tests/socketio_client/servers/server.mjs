@@ -9,6 +9,7 @@ const { Server } = require("socket.io");
 const msgpack = process.argv.includes("--msgpack");
 const recovery = process.argv.includes("--recovery");
 const seen = [];
+const left = [];
 let io;
 
 const handle = (socket) => {
@@ -44,6 +45,8 @@ const handle = (socket) => {
     seen.push(id);
     if (seen.filter((other) => other === id).length === 3) ack(id);
   });
+  socket.on("disconnect", (reason) => left.push(reason));
+  socket.on("left", (ack) => ack(left));
   socket.on("seen", (ack) => ack(seen));
   // Everybody's connection ends in order, and the server listens again.
   socket.on("restart", () => {
