@@ -42,6 +42,8 @@ mod broadcasts;
 mod ending;
 #[path = "socketio/handlers.rs"]
 mod handlers;
+#[path = "socketio/hostile.rs"]
+mod hostile;
 #[path = "socketio/namespaces.rs"]
 mod namespaces;
 #[path = "socketio/pressure.rs"]

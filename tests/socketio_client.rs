@@ -38,6 +38,8 @@ mod contract;
 mod ending;
 #[path = "socketio_client/events.rs"]
 mod events;
+#[path = "socketio_client/hostile.rs"]
+mod hostile;
 #[path = "socketio_client/interop.rs"]
 mod interop;
 #[path = "socketio_client/interop_library.rs"]

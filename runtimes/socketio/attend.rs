@@ -115,8 +115,9 @@ impl<D> Attendant<D> {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                // Handlers may have made room since.
+                // Handlers may have made room since, or the session has ended.
                 Received::NotAsked if self.wants_input() => continue,
+                Received::NotAsked if !self.ended && self.link.cell.poll_closed(cx).is_ready() => continue,
                 Received::NotAsked | Received::All => {}
             }
             let may_start = !self.pending.is_empty() && self.running.len() < self.registry.concurrency;
@@ -154,8 +155,11 @@ impl<D> Attendant<D> {
         }
     }
 
+    /// Once the session is over, what it still has is taken whatever waits here: it is no more than its window, and those
+    /// who wait for an answer of this client should learn of the end behind it.
     fn wants_input(&self) -> bool {
-        !self.ended && self.pending_cost < WINDOW && self.link.look(|state| state.machine.wants_input())
+        let room = || self.pending_cost < WINDOW && self.link.look(|state| state.machine.wants_input());
+        !self.ended && (room() || self.socket.closed().is_some())
     }
 
     fn receive(&mut self, cx: &mut Context<'_>) -> Received {

@@ -204,6 +204,7 @@ impl<E: Send + Sync + 'static> Hub<E> {
                 session: Session::new(self.config.clone(), now, sid.clone(), carrier),
                 parked: SmallVec::new(),
                 reader: None,
+                mourner: None,
                 senders: BTreeMap::new(),
                 next_sender: 0,
                 key: None,
@@ -360,6 +361,8 @@ struct CellState {
     session: Session,
     parked: SmallVec<[Parked; 1]>,
     reader: Option<Waker>,
+    /// Who takes nothing at the moment, and wants to know of the end.
+    mourner: Option<Waker>,
     /// Those who wait for room, in the order in which they came.
     senders: BTreeMap<u64, Waker>,
     next_sender: u64,
@@ -420,6 +423,7 @@ impl<E: Send + Sync + 'static> Cell<E> {
             session,
             parked,
             reader,
+            mourner,
             senders,
             ..
         } = &mut *state;
@@ -435,6 +439,9 @@ impl<E: Send + Sync + 'static> Cell<E> {
         }
         if reader.is_some() && session.has_event() {
             wakers.extend(reader.take());
+        }
+        if mourner.is_some() && session.closed().is_some() {
+            wakers.extend(mourner.take());
         }
         if !senders.is_empty() && may_send(session) {
             wakers.extend(core::mem::take(senders).into_values());
@@ -522,6 +529,22 @@ impl<E: Send + Sync + 'static> Cell<E> {
                 Poll::Pending
             }
         })
+    }
+
+    /// Ready when the session is over, whatever there is to take still.
+    pub(crate) fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = lock(&self.state);
+        if state.session.closed().is_some() {
+            return Poll::Ready(());
+        }
+        if !state
+            .mourner
+            .as_ref()
+            .is_some_and(|mourner| mourner.will_wake(cx.waker()))
+        {
+            state.mourner = Some(cx.waker().clone());
+        }
+        Poll::Pending
     }
 
     /// Queues a message, once there is room. `place` is where the sender waits: `None` at first; whoever gives up hands it

@@ -102,10 +102,10 @@ impl ClientScript {
             3 => (vec![Transport::WebSocket, Transport::Polling], rng.one_in(2)),
             _ => (vec![Transport::Polling, Transport::WebSocket], true),
         };
-        let restarts = plan.family == Family::BothRestarts;
-        let reconnecting = match plan.family {
-            Family::BothRestarts => !rng.one_in(5),
-            _ => rng.one_in(3),
+        let restarts = plan.family.restarts();
+        let reconnecting = match restarts {
+            true => !rng.one_in(5),
+            false => rng.one_in(3),
         };
         let reconnecting = reconnecting.then(|| Reconnecting {
             attempts: (!rng.one_in(3)).then(|| rng.between(0, 8) as u32),

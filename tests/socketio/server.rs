@@ -116,6 +116,16 @@ impl Server {
         self.get("/__stats").text().to_owned()
     }
 
+    /// How large the program is, in kilobytes, where the system tells.
+    pub fn memory(&self) -> Option<usize> {
+        let Kind::Program(child) = &self.kind else {
+            return None;
+        };
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.trim().strip_suffix(" kB")?.parse().ok()
+    }
+
     /// Waits until the program's counts say this.
     #[track_caller]
     pub fn wait_for_stats(&self, text: &str) {

@@ -141,10 +141,9 @@ impl<R: Runtime> ClientBuilder<R> {
         let parser = config.parser;
         let mut machine = Machine::new(config);
         let now = self.runtime.now();
-        let mut first: Option<Key> = None;
+        let mut keys: Vec<Key> = Vec::new();
         for namespace in &namespaces {
-            let key = machine.connect(now, namespace, auth.clone())?;
-            first.get_or_insert(key);
+            keys.push(machine.connect(now, namespace, auth.clone())?);
         }
         let runtime = self.runtime.clone();
         let clock = {
@@ -152,10 +151,11 @@ impl<R: Runtime> ClientBuilder<R> {
             Box::new(move || runtime.now())
         };
         let shared = Arc::new(Shared::new(machine, streams, clock));
-        let socket = match first {
-            Some(key) => shared.socket(key),
+        // All of them now: of a socket that was turned away, the machine does not know the namespace any more.
+        let sockets: Vec<ClientSocket> = keys.into_iter().map(|key| shared.socket(key)).collect();
+        let Some(socket) = sockets.into_iter().next() else {
             // There is one namespace at least.
-            None => return Err(ConnectFailed::Closed),
+            return Err(ConnectFailed::Closed);
         };
         let plan = Plan {
             runtime: runtime.clone(),

@@ -22,8 +22,8 @@ use crate::runtime::app::BoxFuture;
 use crate::runtime::engineio as engine;
 use crate::runtime::engineio::{Parts, TrySendError};
 use crate::runtime::log::log;
-use crate::socketio::client::{Event, Violation};
-use crate::socketio::{Assembler, Body, EmitError, Key, Limits, Parser, Transmit};
+use crate::socketio::client::{Event, Returned, Violation};
+use crate::socketio::{AckError, Assembler, Body, EmitError, Key, Limits, Parser, Transmit};
 use crate::time::Instant;
 use crate::wire::Entropy;
 use crate::wire::client::{ConnectError, Cookies};
@@ -217,7 +217,8 @@ impl<R: Runtime> Driver<R> {
             let Phase::Session(client) = &mut self.phase else {
                 return busy;
             };
-            if !self.shared.lock().machine.wants_input() {
+            // Where the session is over, no room is made by sending: what it still has, and its end, are taken all the same.
+            if client.closed().is_none() && !self.shared.lock().machine.wants_input() {
                 return busy;
             }
             let Poll::Ready(event) = client.poll_event(cx) else {
@@ -323,13 +324,13 @@ impl<R: Runtime> Driver<R> {
             .into();
         unsent.append(&mut self.outgoing);
         self.sending = None;
+        self.give_back(&mut unsent, false);
         {
             let mut state = self.shared.lock();
             state.transport = None;
             state.max_payload = None;
             state.machine.handle_closed(reason.into());
         }
-        self.give_back(&mut unsent, false);
         self.dispatch(true);
         if let Some(failure) = error.clone().map(ConnectFailed::Connection) {
             if self.joined {
@@ -650,6 +651,22 @@ impl<R: Runtime> Driver<R> {
             };
             // It may have left already.
             let socket = ClientSocket::new(self.shared.clone(), key, Arc::from(&packet.namespace[..]));
+            if let Some(id) = id {
+                let mut wakers = Vec::new();
+                let nobodys = {
+                    let mut state = self.shared.lock();
+                    // It is sent again, or the application was told that it is in doubt.
+                    if state.machine.handle_returned(key, id, too_large) != Returned::Waited {
+                        continue;
+                    }
+                    state.resolve(key, id, Err(AckError::NotSent), &mut wakers)
+                };
+                wakers.into_iter().for_each(Waker::wake);
+                if let Some(result) = nobodys {
+                    let socket = socket.clone();
+                    self.tell(ClientEvent::Ack { socket, id, result });
+                }
+            }
             let error = if too_large {
                 EmitError::TooLarge(args)
             } else {

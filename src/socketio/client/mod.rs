@@ -128,6 +128,17 @@ pub enum NamespaceError {
     Taken,
 }
 
+/// What an event that came back means: see [`Client::handle_returned`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Returned {
+    /// It is sent again: there is nothing to tell.
+    Kept,
+    /// Its acknowledgement was waited for, and is no more: that it was not sent is to be told.
+    Waited,
+    /// What became of its acknowledgement was told, or is among the events: whether it arrived is not known.
+    Told,
+}
+
 /// What is known of the Engine.IO session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Link {
@@ -346,6 +357,10 @@ impl Client {
         }
         let mut emit = new_emit(key, None, name, args);
         emit.retried = true;
+        if emit.cost() > self.config.max_offline {
+            // There will never be room for it.
+            return Err(EmitError::TooLarge(emit.args));
+        }
         if self.offline_cost + emit.cost() > self.config.max_offline {
             return Err(EmitError::Full(emit.args));
         }
@@ -540,6 +555,36 @@ impl Client {
     pub fn put_back(&mut self, data: Data) {
         if matches!(self.link, Link::Open | Link::Ending) {
             self.queue.put_back(data);
+        }
+    }
+
+    /// All messages of an event with an acknowledgement were taken, and have come back from a session that did not send them:
+    /// because they are too large for the server, or because it ended, and then before [`handle_closed`](Self::handle_closed)
+    /// says so. What was emitted to be sent again is, unless it is too large.
+    pub fn handle_returned(&mut self, key: Key, id: u64, too_large: bool) -> Returned {
+        let index = self.index(key);
+        let first = index.and_then(|index| Some((index, self.sockets[index].retries.front_mut()?)));
+        if let Some((index, first)) = first.filter(|(_, first)| first.emit.id == Some(id)) {
+            let tries = first.tries;
+            if !too_large {
+                // This was no try.
+                first.tries = tries.saturating_sub(1);
+                return Returned::Kept;
+            }
+            self.settle_retry(index);
+            self.acks.resolve(key, id);
+            if tries > 1 {
+                // A former try may have arrived.
+                let result = Err(AckError::Disconnected);
+                self.tell(Event::Ack { key, id, result });
+            }
+            self.try_next(self.clock, index);
+            self.assert_invariants();
+            return if tries > 1 { Returned::Told } else { Returned::Waited };
+        }
+        match self.acks.resolve(key, id) {
+            true => Returned::Waited,
+            false => Returned::Told,
         }
     }
 

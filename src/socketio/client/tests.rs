@@ -744,3 +744,55 @@ fn an_acknowledgement_that_nobody_waits_for_takes_no_place() {
     let result = Ok(args("[]"));
     assert_eq!(events(&mut client), [Event::Ack { key, id, result }]);
 }
+
+#[test]
+fn what_came_back_from_the_session_is_answered_once() {
+    let config = Config {
+        retries: 1,
+        ..Config::default()
+    };
+    let mut client = Client::new(config);
+    let key = client.connect(at(0), "/", Auth::None).unwrap();
+    reconnect(&mut client, "0{\"sid\":\"id\"}");
+    let once = client.emit_with_ack(at(0), key, "a", args("[]"), None).unwrap();
+    let again = client.emit_with_retries(at(0), key, "b", args("[]")).unwrap();
+    sent(&mut client);
+    assert_eq!(client.handle_returned(key, once, false), Returned::Waited);
+    assert_eq!(client.handle_returned(key, once, false), Returned::Told);
+    // It was no try: there are two left.
+    assert_eq!(client.handle_returned(key, again, false), Returned::Kept);
+    client.handle_closed(DisconnectReason::TransportError);
+    assert_eq!(events(&mut client), [gone(key, DisconnectReason::TransportError)]);
+    reconnect(&mut client, "0{\"sid\":\"id\"}");
+    assert_eq!(sent(&mut client), [format!("2{again}[\"b\"]")]);
+    client.handle_timeout(at(100));
+    assert_eq!(sent(&mut client), [format!("2{again}[\"b\"]")]);
+    // It may have arrived, and the next is sent.
+    let next = client.emit_with_retries(at(100), key, "c", args("[]")).unwrap();
+    assert_eq!(client.handle_returned(key, again, true), Returned::Told);
+    let result = Err(AckError::Disconnected);
+    assert_eq!(events(&mut client), [Event::Ack { key, id: again, result }]);
+    assert_eq!(sent(&mut client), [format!("2{next}[\"c\"]")]);
+    assert_eq!(client.handle_returned(key, next, true), Returned::Waited);
+    assert_eq!(client.poll_timeout(), None);
+}
+
+#[test]
+fn what_can_never_wait_for_its_acknowledgement_is_refused_for_good() {
+    let config = Config {
+        max_offline: 200,
+        ..Config::default()
+    };
+    let mut client = Client::new(config);
+    let key = client.connect(at(0), "/", Auth::None).unwrap();
+    let large = format!("[\"{}\"]", "x".repeat(100));
+    assert_eq!(
+        client.emit_with_retries(at(0), key, "a", args(&large)),
+        Err(EmitError::TooLarge(args(&large)))
+    );
+    client.emit_with_retries(at(0), key, "a", args("[1]")).unwrap();
+    assert_eq!(
+        client.emit_with_retries(at(0), key, "a", args("[1]")),
+        Err(EmitError::Full(args("[1]")))
+    );
+}
