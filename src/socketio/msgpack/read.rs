@@ -250,6 +250,8 @@ impl<'a> Translator<'a> {
     fn push_value(&mut self, out: &mut String, depth: usize) -> Result<(), PacketError> {
         let mut open: SmallVec<[Open; 8]> = SmallVec::new();
         loop {
+            // A placeholder is an object, and has its depth; what notepack knows no name for is a list with one in it.
+            let mut within = 0;
             match self.reader.next()? {
                 Item::Array(count) => {
                     out.push('[');
@@ -267,9 +269,16 @@ impl<'a> Translator<'a> {
                         empty: true,
                     });
                 }
-                item => self.push_scalar(item, out),
+                item => {
+                    within = match item {
+                        Item::Bin(_) => 1,
+                        Item::Ext(..) => 2,
+                        _ => 0,
+                    };
+                    self.push_scalar(item, out);
+                }
             }
-            if open.len() + depth > self.limits.max_depth {
+            if open.len() + depth + within > self.limits.max_depth {
                 return Err(JsonError::TooDeep.into());
             }
             if out.len() + self.attachments.len() * ATTACHMENT_OVERHEAD > self.limits.max_packet {

@@ -208,3 +208,20 @@ fn names_are_judged_as_elsewhere() {
         Err(PacketError::UnexpectedText)
     );
 }
+
+#[test]
+fn what_bytes_become_is_as_deep_as_it_looks() {
+    let event = |lists: usize, last: &[u8]| {
+        let nested = vec![0x91; lists];
+        packet([b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x92\xa1e", &nested[..], last].concat())
+    };
+    // The list of arguments counts, and so does the placeholder that stands for the bytes.
+    for (last, depth) in [(&b"\x01"[..], 0), (b"\xc4\x01\x07", 1), (b"\xd4\x05\x07", 2)] {
+        let most = limits().max_depth - 1 - depth;
+        let Body::Event { args, .. } = event(most, last).unwrap().body else {
+            panic!("it is an event");
+        };
+        assert_eq!(Args::new(&args.json(), args.attachments().to_vec()).as_ref(), Ok(&args));
+        assert!(event(most + 1, last).is_err());
+    }
+}
