@@ -43,8 +43,8 @@ pub mod socketio {
         DisconnectReason as ClientDisconnectReason, EmitFailed, Refused as ConnectRefused,
     };
     pub use crate::runtime::socketio::{
-        Ack, AckError, Args, Binary, Broadcast, Call, ConnectRequest, DisconnectReason, Emit, EmitError, FromArgs,
-        Handle, IntoArgs, Namespace, Refused, Reply, Socket, Stats,
+        Ack, AckError, Args, Binary, Broadcast, Call, CallAll, ConnectRequest, DisconnectReason, Emit, EmitError,
+        FromArgs, Handle, IntoArgs, Namespace, Passage, RecoveryConfig, Refused, Reply, Socket, Stats,
     };
 
     /// A server on async-std: see [`Server`](crate::runtime::socketio::Server).

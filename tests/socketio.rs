@@ -38,14 +38,22 @@ mod app;
 mod bench;
 #[path = "socketio/broadcasts.rs"]
 mod broadcasts;
+#[path = "socketio/calls.rs"]
+mod calls;
 #[path = "socketio/ending.rs"]
 mod ending;
 #[path = "socketio/handlers.rs"]
 mod handlers;
+#[path = "socketio/interop.rs"]
+mod interop;
+#[path = "socketio/middleware.rs"]
+mod middleware;
 #[path = "socketio/namespaces.rs"]
 mod namespaces;
 #[path = "socketio/pressure.rs"]
 mod pressure;
+#[path = "socketio/recovery.rs"]
+mod recovery;
 #[path = "socketio/threads.rs"]
 mod threads;
 #[path = "socketio/violations.rs"]

@@ -4,13 +4,15 @@ use core::future::{Future, poll_fn};
 use core::task::{Context, Poll};
 use std::boxed::Box;
 use std::collections::VecDeque;
+use std::string::String;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, OnceLock};
 use std::vec::Vec;
 
 use super::connecting::ConnectRequest;
-use super::handlers::{AnyData, BoxError, OnAny, OnEvent, Unfit};
+use super::handlers::{AnyData, BoxError, OnAny, OnConnected, OnEvent, OnIntercept, Unfit};
 use super::link::Link;
+use super::namespace::NamespaceCore;
 use super::refused::Refused;
 use super::registry::Registry;
 use super::socket::{Membership, SocketCore};
@@ -20,7 +22,7 @@ use crate::runtime::app::{BoxFuture, contained};
 use crate::runtime::engineio::Socket as EngineSocket;
 use crate::runtime::log::log;
 use crate::socketio::server::{DisconnectReason, Event, INVALID_NAMESPACE};
-use crate::socketio::{AckError, AckToken, Args, Json, Key};
+use crate::socketio::{AckError, AckToken, Args, Json, Key, recovery_request};
 use crate::wire::CellAlarm;
 
 /// After how many messages others run.
@@ -204,7 +206,7 @@ impl<D> Attendant<D> {
                     ack,
                 },
                 (Event::Disconnect { reason, .. }, Some(socket)) => {
-                    socket.namespace.remove(&socket);
+                    socket.namespace.remove(&socket, Some(reason));
                     Item::Disconnect { socket, reason }
                 }
                 // At once: the handlers that wait for these are those which keep others from being started.
@@ -255,17 +257,18 @@ impl<D> Attendant<D> {
                 args,
                 ack,
             } => {
-                let (any, handler) = socket.namespace.handlers.look(|table| {
+                let (any, mut interceptors, handler) = socket.namespace.handlers.look(|table| {
                     let handler = match table.events.get(&name[..]) {
                         Some(handler) => Some(Handler::Event(handler.clone())),
                         None => table.other.clone().map(Handler::Other),
                     };
-                    (table.any.clone(), handler)
+                    (table.any.clone(), table.interceptors.clone(), handler)
                 });
-                if any.is_none() && handler.is_none() {
+                interceptors.extend_from_slice(&socket.interceptors());
+                if any.is_none() && interceptors.is_empty() && handler.is_none() {
                     return None;
                 }
-                Some(Box::pin(event(socket, name, args, ack, any, handler)))
+                Some(Box::pin(event(socket, name, args, ack, any, interceptors, handler)))
             }
             Item::Disconnect { socket, reason } => {
                 let handler = socket.namespace.handlers.look(|table| table.disconnect.clone())?;
@@ -317,11 +320,11 @@ impl<D> Drop for Attendant<D> {
                 self.link.answer(key, id, Err(AckError::Disconnected));
             }
             if let Some(socket) = socket {
-                socket.namespace.remove(&socket);
+                socket.namespace.remove(&socket, None);
             }
         }
         for socket in self.link.take_sockets() {
-            socket.namespace.remove(&socket);
+            socket.namespace.remove(&socket, None);
         }
     }
 }
@@ -332,9 +335,83 @@ struct Candidate(Option<Arc<SocketCore>>);
 impl Drop for Candidate {
     fn drop(&mut self) {
         if let Some(socket) = self.0.take() {
-            socket.namespace.remove(&socket);
+            socket.namespace.remove(&socket, None);
         }
     }
+}
+
+/// Lets a client that comes back in at once, with its state. `None` where nothing is kept of it.
+fn recover(
+    link: &Arc<Link>,
+    key: Key,
+    namespace: &Arc<NamespaceCore>,
+    pid: &str,
+    offset: &str,
+) -> Option<Arc<SocketCore>> {
+    let mut recovery = namespace.recovery()?;
+    let back = recovery.restore(link.cell.now(), pid, offset)?;
+    let socket = SocketCore::new(back.sid, namespace.clone(), link.clone(), key, back.rooms);
+    // Nobody else has set these.
+    let _first = socket.data.set(back.data);
+    let _first = socket.pid.set(pid.into());
+    socket.recovered.store(true, Ordering::Relaxed);
+    namespace.insert(&socket);
+    let accepted = link.with(|state, _, _| {
+        let accepted = state.machine.accept_back(key, &socket.id, Some(pid), back.missed);
+        if accepted {
+            state.sockets.push(socket.clone());
+        }
+        accepted
+    });
+    drop(recovery);
+    if !accepted {
+        // It is gone again already, and may come back once more.
+        namespace.remove(&socket, Some(DisconnectReason::TransportClose));
+    }
+    Some(socket)
+}
+
+/// What was kept of a client that comes back, while it is asked about.
+struct Returning {
+    pid: Str,
+    offset: String,
+    rooms: Vec<Str>,
+}
+
+/// Lets a client in that was asked about. Says whether it is still there.
+fn let_in(registry: &Registry, socket: &Arc<SocketCore>, returning: Option<Returning>) -> bool {
+    let namespace = &socket.namespace;
+    let recovery = namespace.recovery();
+    let missed = match (&recovery, &returning) {
+        (Some(recovery), Some(returning)) => recovery.missed(&socket.id, &returning.rooms, &returning.offset),
+        _ => None,
+    };
+    socket.recovered.store(missed.is_some(), Ordering::Relaxed);
+    let pid = match (&missed, returning) {
+        (Some(_), Some(returning)) => {
+            if let Membership::Waiting(rooms) = &mut *socket.membership() {
+                rooms.splice(0..0, returning.rooms);
+            }
+            Some(returning.pid)
+        }
+        _ => recovery.as_ref().map(|_| registry.new_id()),
+    };
+    if let Some(pid) = &pid {
+        // Nobody else has set it.
+        let _first = socket.pid.set(pid.clone());
+    }
+    // It is in its rooms when the client hears of it: what is sent to them from now on is for it too.
+    namespace.insert(socket);
+    socket.link.with(|state, _, _| {
+        let missed = missed.unwrap_or_default();
+        let accepted = state
+            .machine
+            .accept_back(socket.key, &socket.id, pid.as_deref(), missed);
+        if accepted {
+            state.sockets.push(socket.clone());
+        }
+        accepted
+    })
 }
 
 /// Asks the connect handler about a client, and tells the client its answer.
@@ -345,30 +422,57 @@ async fn connect(registry: Arc<Registry>, link: Arc<Link>, key: Key, name: Str, 
         link.with(|state, _, _| state.machine.refuse(key, INVALID_NAMESPACE, None));
         return;
     };
-    let (ask, connected) = namespace
+    let (asks, ask, connected) = namespace
         .handlers
-        .look(|table| (table.connect.clone(), table.connected.clone()));
-    let socket = Arc::new(SocketCore {
-        id: registry.new_id(),
-        number: namespace.next_number(),
-        key,
-        link: link.clone(),
-        namespace,
-        data: OnceLock::new(),
-        membership: Mutex::new(Membership::Waiting(Vec::new())),
-    });
-    let mut candidate = Candidate(Some(socket.clone()));
-    let decided = match ask {
-        None => Ok(Box::new(()) as AnyData),
-        Some(ask) => {
-            let request = ConnectRequest {
-                socket: socket.clone(),
-                auth,
-            };
-            let asked = contained(async move { ask(request).await }).await;
-            asked.unwrap_or_else(|_| Err(Refused::new("internal error")))
-        }
+        .look(|table| (table.connecting.clone(), table.connect.clone(), table.connected.clone()));
+    registry.note_time(link.cell.now());
+    let shown = match &auth {
+        Some(auth) if namespace.recovery.is_some() => recovery_request(auth),
+        _ => None,
     };
+    let mut kept = None;
+    if let Some((pid, offset)) = shown {
+        if registry.skips_middleware {
+            if let Some(socket) = recover(&link, key, &namespace, &pid, &offset) {
+                tell_connected(&socket, connected).await;
+                return;
+            }
+        } else {
+            let now = link.cell.now();
+            let restored = namespace
+                .recovery()
+                .and_then(|mut recovery| recovery.restore(now, &pid, &offset));
+            kept = restored.map(|restored| {
+                let returning = Returning {
+                    pid: pid.as_str().into(),
+                    offset,
+                    rooms: restored.rooms,
+                };
+                (restored.sid, returning)
+            });
+        }
+    }
+    let (id, returning) = match kept {
+        Some((id, returning)) => (id, Some(returning)),
+        None => (registry.new_id(), None),
+    };
+    let socket = SocketCore::new(id, namespace, link.clone(), key, Vec::new());
+    socket.recovered.store(returning.is_some(), Ordering::Relaxed);
+    let mut candidate = Candidate(Some(socket.clone()));
+    let request = ConnectRequest {
+        socket: socket.clone(),
+        auth,
+    };
+    let decided = contained(async move {
+        for ask in asks {
+            ask(request.clone()).await?;
+        }
+        match ask {
+            Some(ask) => ask(request).await,
+            None => Ok(Arc::new(()) as AnyData),
+        }
+    });
+    let decided = decided.await.unwrap_or_else(|_| Err(Refused::new("internal error")));
     let data = match decided {
         Ok(data) => data,
         Err(Refused { message, data }) => {
@@ -379,35 +483,29 @@ async fn connect(registry: Arc<Registry>, link: Arc<Link>, key: Key, name: Str, 
     };
     // Nobody else has set it.
     let _first = socket.data.set(data);
-    // It is in its rooms when the client hears of it: what is sent to them from now on is for it too.
-    socket.namespace.insert(&socket);
-    let accepted = link.with(|state, _, _| {
-        let accepted = state.machine.accept(key, &socket.id, None);
-        if accepted {
-            state.sockets.push(socket.clone());
-        }
-        accepted
-    });
-    if !accepted {
+    if !let_in(&registry, &socket, returning) {
         return;
     }
     candidate.0 = None;
-    if let Some(connected) = connected {
-        let told = contained(async {
-            match connected(&socket) {
-                Some(handling) => handling.await,
-                None => Ok(()),
-            }
-        });
-        match told.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => log!(
-                warn,
-                "socket {}: the connected handler returned an error: {error}",
-                socket.id
-            ),
-            Err(_panicked) => link.with(|state, _, now| state.machine.close(now)),
+    tell_connected(&socket, connected).await;
+}
+
+async fn tell_connected(socket: &Arc<SocketCore>, connected: Option<Arc<OnConnected>>) {
+    let Some(connected) = connected else { return };
+    let told = contained(async {
+        match connected(socket) {
+            Some(handling) => handling.await,
+            None => Ok(()),
         }
+    });
+    match told.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => log!(
+            warn,
+            "socket {}: the connected handler returned an error: {error}",
+            socket.id
+        ),
+        Err(_panicked) => socket.link.with(|state, _, now| state.machine.close(now)),
     }
 }
 
@@ -415,14 +513,26 @@ async fn connect(registry: Arc<Registry>, link: Arc<Link>, key: Key, name: Str, 
 async fn event(
     socket: Arc<SocketCore>,
     name: Str,
-    args: Args,
+    mut args: Args,
     ack: Option<AckToken>,
     any: Option<Arc<OnAny>>,
+    interceptors: Vec<Arc<OnIntercept>>,
     handler: Option<Handler>,
 ) {
     if let Some(any) = any {
         let seen = run(&socket, &name, async { call(any(&socket, &name, &args)).await });
         if seen.await.is_none() && !socket.link.look(|state| state.machine.is_connected(socket.key)) {
+            return;
+        }
+    }
+    for interceptor in interceptors {
+        let passing = run(&socket, &name, async { call(interceptor(&socket, &name, &args)).await });
+        match passing.await {
+            Some(Some(passed)) => args = passed,
+            Some(None) | None => return,
+        }
+        // It may have thrown the client out.
+        if !socket.link.look(|state| state.machine.is_connected(socket.key)) {
             return;
         }
     }
@@ -441,16 +551,16 @@ async fn event(
     }
 }
 
-async fn call(handling: Result<BoxFuture<Result<Args, BoxError>>, Unfit>) -> Result<Result<Args, BoxError>, Unfit> {
+async fn call<T>(handling: Result<BoxFuture<Result<T, BoxError>>, Unfit>) -> Result<Result<T, BoxError>, Unfit> {
     Ok(handling?.await)
 }
 
 /// What a handler answers; `None` where that is nothing, which the log knows the reason of.
-async fn run(
+async fn run<T>(
     socket: &Arc<SocketCore>,
     name: &str,
-    handling: impl Future<Output = Result<Result<Args, BoxError>, Unfit>>,
-) -> Option<Args> {
+    handling: impl Future<Output = Result<Result<T, BoxError>, Unfit>>,
+) -> Option<T> {
     match contained(handling).await {
         Ok(Ok(Ok(reply))) => return Some(reply),
         Ok(Ok(Err(error))) => log!(

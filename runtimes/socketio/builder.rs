@@ -14,6 +14,7 @@ use crate::http::{Cors, Request, Response};
 use crate::runtime::Runtime;
 use crate::runtime::engineio::Builder as EngineBuilder;
 use crate::socketio::Parser;
+use crate::socketio::RecoveryConfig;
 use crate::socketio::server::Config;
 use crate::wire::{Entropy, Limits};
 
@@ -24,6 +25,8 @@ const CONCURRENCY: usize = 64;
 pub struct Builder<R> {
     engine: EngineBuilder<R>,
     config: Config,
+    recovery: Option<RecoveryConfig>,
+    skips_middleware: bool,
     concurrency: usize,
     entropy: Entropy,
 }
@@ -43,6 +46,8 @@ impl<R: Runtime> Builder<R> {
         Self {
             engine: EngineBuilder::new(runtime).path("/socket.io/"),
             config: Config::default(),
+            recovery: None,
+            skips_middleware: true,
             concurrency: CONCURRENCY,
             entropy: Box::new(crate::runtime::engineio::os_entropy),
         }
@@ -51,7 +56,13 @@ impl<R: Runtime> Builder<R> {
     /// The server, which listens once it is [bound](Server::bind).
     pub fn build(self) -> Server<R> {
         let handle = Handle {
-            registry: Registry::new(self.config, self.concurrency, self.entropy),
+            registry: Registry::new(
+                self.config,
+                self.recovery,
+                self.skips_middleware,
+                self.concurrency,
+                self.entropy,
+            ),
         };
         Server::with(self.engine, handle)
     }
@@ -88,6 +99,27 @@ impl<R: Runtime> Builder<R> {
     #[must_use]
     pub fn ack_timeout(mut self, timeout: Duration) -> Self {
         self.config.ack_timeout = timeout;
+        self
+    }
+
+    /// Lets sockets whose connection was lost have their state back when they return soon: their id, their rooms, their data,
+    /// and the events that were meant for them meanwhile. Not done unless it is asked for.
+    ///
+    /// A time is how long they may be away; [`RecoveryConfig`] has all limits, which are those of each namespace. Each event
+    /// is sent with one more argument, its offset; events that want an acknowledgement, and volatile ones, are not kept. To
+    /// be noticed by a client, there must have been one event at least that it was sent before.
+    #[must_use]
+    pub fn recovery(mut self, limits: impl Into<RecoveryConfig>) -> Self {
+        self.recovery = Some(limits.into());
+        self
+    }
+
+    /// Whether a socket that comes back is let in without asking [`Namespace::middleware`](super::Namespace::middleware) and
+    /// [`Namespace::on_connect`](super::Namespace::on_connect), with the data that it had. It is. Where it is not, the
+    /// handler's value is its data.
+    #[must_use]
+    pub fn recovery_skips_middleware(mut self, skip: bool) -> Self {
+        self.skips_middleware = skip;
         self
     }
 

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde_core::de::DeserializeOwned;
 
@@ -10,7 +11,8 @@ use super::socket::{Membership, SocketCore};
 use crate::http::Request;
 use crate::socketio::{DecodeError, IntoArgs, Json};
 
-/// A client that wants to join a namespace, for the connect handler to say yes or no to.
+/// A client that wants to join a namespace, for the connect handler to say yes or no to. A cheap clone.
+#[derive(Clone)]
 pub struct ConnectRequest {
     pub(super) socket: Arc<SocketCore>,
     pub(super) auth: Option<Json>,
@@ -56,6 +58,13 @@ impl ConnectRequest {
     /// The HTTP request that opened the connection. `None` where the server was told to keep none.
     pub fn request(&self) -> Option<&Request> {
         self.socket.link.request.as_deref()
+    }
+
+    /// Whether the client was away for a moment, and what was kept of it is still there: see
+    /// [`Builder::recovery`](super::Builder::recovery). Such a client is only asked about where
+    /// [that is wanted](super::Builder::recovery_skips_middleware).
+    pub fn recovered(&self) -> bool {
+        self.socket.recovered.load(Ordering::Relaxed)
     }
 
     /// The room that the socket will be in once it is accepted.

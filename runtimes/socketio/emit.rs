@@ -57,7 +57,7 @@ impl Sending {
             return Poll::Ready(Err(error.into()));
         }
         let Self { socket, name, args, .. } = self;
-        let sent = ready!(socket.link.poll_emit(cx, socket.key, name, args, wanted));
+        let sent = ready!(socket.poll_emit(cx, name, args, wanted));
         Poll::Ready(sent.map_err(Into::into))
     }
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 
 use super::attend::attend;
 use super::namespace::Namespace;
+use super::pattern;
 use super::registry::Registry;
 use super::socket::Socket;
 use crate::engineio::Str;
@@ -38,6 +39,10 @@ pub struct Stats {
     pub sockets: BTreeMap<String, usize>,
     /// How many rooms there are in all namespaces, those of the sockets' own ids included.
     pub rooms: usize,
+    /// How many broadcasts there were. Each was encoded once, however many it was for.
+    pub broadcasts: u64,
+    /// For how many sockets all of them were.
+    pub deliveries: u64,
 }
 
 impl Handle {
@@ -58,6 +63,16 @@ impl Handle {
         Namespace::of(self.registry.matching(Box::new(matches)))
     }
 
+    /// All namespaces whose names (with the slash) are of this form, where `*` stands for any text: `/room-*`. They come and
+    /// go as those of [`of_matching`](Self::of_matching) do.
+    pub fn of_pattern(&self, pattern: &str) -> Namespace {
+        let pattern = match pattern.starts_with('/') {
+            true => String::from(pattern),
+            false => std::format!("/{pattern}"),
+        };
+        self.of_matching(move |name| pattern::matches(&pattern, name))
+    }
+
     /// The names of all namespaces that there are now.
     pub fn namespaces(&self) -> std::vec::Vec<Str> {
         let namespaces = self.registry.namespaces();
@@ -74,6 +89,11 @@ impl Handle {
         self.registry.connections.load(Ordering::Relaxed)
     }
 
+    /// How many sockets there are in all namespaces.
+    pub fn socket_count(&self) -> usize {
+        self.registry.namespaces().iter().map(|namespace| namespace.len()).sum()
+    }
+
     /// Counts.
     pub fn stats(&self) -> Stats {
         let mut stats = Stats {
@@ -83,6 +103,8 @@ impl Handle {
                 .get()
                 .map(|engine| engine.stats())
                 .unwrap_or_default(),
+            broadcasts: self.registry.broadcasts.load(Ordering::Relaxed),
+            deliveries: self.registry.deliveries.load(Ordering::Relaxed),
             ..Stats::default()
         };
         for namespace in self.registry.namespaces() {

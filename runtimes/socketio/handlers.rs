@@ -4,6 +4,7 @@ use core::any::Any;
 use std::boxed::Box;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::vec::Vec;
 
 use super::connecting::ConnectRequest;
 use super::refused::Refused;
@@ -15,7 +16,8 @@ use crate::socketio::{Args, DecodeError};
 
 pub(super) type BoxError = Box<dyn core::error::Error + Send + Sync>;
 
-pub(super) type AnyData = Box<dyn Any + Send + Sync>;
+/// Shared: a socket that comes back has what the one before had, which may still be in use.
+pub(super) type AnyData = Arc<dyn Any + Send + Sync>;
 
 /// Why a handler was not called.
 pub(super) enum Unfit {
@@ -25,9 +27,13 @@ pub(super) enum Unfit {
     Data,
 }
 
+type Intercepting = Result<BoxFuture<Result<Option<Args>, BoxError>>, Unfit>;
 type Handling = Result<BoxFuture<Result<Args, BoxError>>, Unfit>;
 
 pub(super) type OnConnect = dyn Fn(ConnectRequest) -> BoxFuture<Result<AnyData, Refused>> + Send + Sync;
+pub(super) type OnConnecting = dyn Fn(ConnectRequest) -> BoxFuture<Result<(), Refused>> + Send + Sync;
+pub(super) type OnIntercept = dyn Fn(&Arc<SocketCore>, &Str, &Args) -> Intercepting + Send + Sync;
+pub(super) type OnOutgoing = dyn Fn(&Arc<SocketCore>, &str, &Args) + Send + Sync;
 pub(super) type OnConnected = dyn Fn(&Arc<SocketCore>) -> Option<BoxFuture<Result<(), BoxError>>> + Send + Sync;
 pub(super) type OnEvent = dyn Fn(&Arc<SocketCore>, &Args) -> Handling + Send + Sync;
 pub(super) type OnAny = dyn Fn(&Arc<SocketCore>, &Str, &Args) -> Handling + Send + Sync;
@@ -42,11 +48,17 @@ pub(super) struct Handlers {
 
 #[derive(Default)]
 pub(super) struct Table {
+    /// Asked before the connect handler, in their order.
+    pub(super) connecting: Vec<Arc<OnConnecting>>,
     pub(super) connect: Option<Arc<OnConnect>>,
     pub(super) connected: Option<Arc<OnConnected>>,
     pub(super) events: HashMap<Box<str>, Arc<OnEvent>>,
     /// Sees every event.
     pub(super) any: Option<Arc<OnAny>>,
+    /// Asked about every event, in their order.
+    pub(super) interceptors: Vec<Arc<OnIntercept>>,
+    /// Sees every event that is sent.
+    pub(super) outgoing: Option<Arc<OnOutgoing>>,
     /// Handles every event that nobody else does.
     pub(super) other: Option<Arc<OnAny>>,
     pub(super) disconnect: Option<Arc<OnDisconnect>>,

@@ -208,15 +208,27 @@ impl Link {
     /// Sends a packet that is for many. Says whether it was sent.
     pub(super) fn send_encoded(&self, key: Key, packet: &Encoded, is_volatile: bool) -> bool {
         self.with(|state, session, now| {
-            if is_volatile {
-                state.machine.handle_writable(session.is_writable());
-            } else if !state.machine.has_room() && !state.machine.is_closed() {
-                // Nobody waits for the slowest, and nobody misses something without knowing: it may come back.
-                log!(warn, "a client that did not keep up with broadcasts is thrown out");
-                session.abort(now);
-                return false;
-            }
-            state.machine.send_encoded(key, packet, is_volatile)
+            state.keeps_up(session, now, is_volatile) && state.machine.send_encoded(key, packet, is_volatile)
+        })
+    }
+
+    /// The same for one that is to be acknowledged. Tells where the answer will be found; `None` where it was not sent.
+    pub(super) fn call_encoded(
+        &self,
+        key: Key,
+        packet: &Encoded,
+        is_volatile: bool,
+        id: u64,
+        timeout: Option<Duration>,
+    ) -> Option<Arc<Slot>> {
+        self.with(|state, session, now| {
+            let called = state.keeps_up(session, now, is_volatile)
+                && state.machine.call_encoded(now, key, packet, is_volatile, id, timeout);
+            called.then(|| {
+                let slot = Arc::new(Slot::default());
+                state.slots.insert((key, id), slot.clone());
+                slot
+            })
         })
     }
 
@@ -267,7 +279,20 @@ impl LinkState {
         Ok(Some(slot))
     }
 
-    fn wait(&mut self, cx: &Context<'_>) {
+    /// Whether a client is worth a broadcast. One that is too slow for it is thrown out.
+    fn keeps_up(&mut self, session: &mut Session, now: Instant, is_volatile: bool) -> bool {
+        if is_volatile {
+            self.machine.handle_writable(session.is_writable());
+        } else if !self.machine.has_room() && !self.machine.is_closed() {
+            // Nobody waits for the slowest, and nobody misses something without knowing: it may come back.
+            log!(warn, "a client that did not keep up with broadcasts is thrown out");
+            session.abort(now);
+            return false;
+        }
+        true
+    }
+
+    pub(super) fn wait(&mut self, cx: &Context<'_>) {
         if !self.waiting.iter().any(|waiting| waiting.will_wake(cx.waker())) {
             self.waiting.push(cx.waker().clone());
         }

@@ -10,18 +10,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::vec::Vec;
 
+use serde_core::de::DeserializeOwned;
+
 use super::broadcast::Broadcast;
 use super::connecting::ConnectRequest;
 use super::emit::Emit;
-use super::handlers::{AnyData, BoxError, Handlers, Unfit};
+use super::gather::CallAll;
+use super::handlers::{AnyData, BoxError, Handlers, OnOutgoing, Unfit};
+use super::intercept::Passage;
 use super::refused::Refused;
 use super::registry::Registry;
 use super::reply::Reply;
-use super::socket::{Membership, Socket, SocketCore};
+use super::socket::{Membership, Socket, SocketCore, intercepting};
 use crate::engineio::Str;
 use crate::runtime::engineio::Outcome;
 use crate::socketio::server::DisconnectReason;
-use crate::socketio::{Args, FromArgs, IntoArgs, Parser, Rooms, Selection};
+use crate::socketio::{
+    Args, BROADCAST_IDS, Body, Encoded, FromArgs, IntoArgs, Packet, Parser, Recovery, RecoveryConfig, Rooms, Selection,
+};
+use crate::time::Instant;
 
 /// In how many parts the sockets are kept, so that threads seldom meet.
 const SHARDS: usize = 16;
@@ -32,7 +39,13 @@ pub(super) struct NamespaceCore {
     pub(super) handlers: Arc<Handlers>,
     registry: Weak<Registry>,
     parser: &'static dyn Parser,
+    /// What is kept for sockets whose connection was lost, where that is wanted.
+    ///
+    /// Its lock is taken before all others, and kept while an event goes to its sockets: they get all events in the order
+    /// of their offsets.
+    pub(super) recovery: Option<Mutex<Recovery<AnyData>>>,
     next: AtomicU64,
+    next_call: AtomicU64,
     shards: Vec<Mutex<Shard>>,
 }
 
@@ -48,19 +61,66 @@ impl NamespaceCore {
         handlers: Arc<Handlers>,
         registry: Weak<Registry>,
         parser: &'static dyn Parser,
+        recovery: Option<(RecoveryConfig, Str)>,
     ) -> Self {
         Self {
             name,
             handlers,
             registry,
             parser,
+            recovery: recovery.map(|(config, tag)| Mutex::new(Recovery::new(config).tagged(&tag))),
             next: AtomicU64::new(0),
+            next_call: AtomicU64::new(0),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
         }
     }
 
-    pub(super) fn parser(&self) -> &'static dyn Parser {
-        self.parser
+    /// The packet of an event.
+    pub(super) fn encode(&self, id: Option<u64>, name: &str, args: Args) -> Encoded {
+        let name = name.into();
+        self.parser.encode(&Packet {
+            namespace: self.name.clone(),
+            body: Body::Event { id, name, args },
+        })
+    }
+
+    /// A number for the acknowledgements of one broadcast.
+    pub(super) fn next_call(&self) -> u64 {
+        let count = BROADCAST_IDS.end - BROADCAST_IDS.start;
+        BROADCAST_IDS.start + self.next_call.fetch_add(1, Ordering::Relaxed) % count
+    }
+
+    /// Who is shown every event that is sent.
+    pub(super) fn outgoing(&self) -> Option<Arc<OnOutgoing>> {
+        self.handlers.look(|table| table.outgoing.clone())
+    }
+
+    pub(super) fn recovery(&self) -> Option<MutexGuard<'_, Recovery<AnyData>>> {
+        // No code of the application's runs under this lock.
+        let recovery = self.recovery.as_ref()?;
+        Some(recovery.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether it keeps something of sockets that are away.
+    pub(super) fn remembers(&self, now: Instant) -> bool {
+        self.recovery().is_some_and(|mut recovery| {
+            recovery.handle_timeout(now);
+            !recovery.is_empty()
+        })
+    }
+
+    /// What time it is, for broadcasts.
+    pub(super) fn now(&self) -> Instant {
+        let registry = self.registry.upgrade();
+        registry.map_or(Instant::from_micros(0), |registry| registry.now())
+    }
+
+    /// A broadcast went to so many.
+    pub(super) fn count_broadcast(&self, receivers: usize) {
+        if let Some(registry) = self.registry.upgrade() {
+            registry.broadcasts.fetch_add(1, Ordering::Relaxed);
+            registry.deliveries.fetch_add(receivers as u64, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn next_number(&self) -> u64 {
@@ -91,20 +151,33 @@ impl NamespaceCore {
         *membership = Membership::Member;
     }
 
-    /// A socket is gone, or was never let in. Its rooms can be asked for still.
-    pub(super) fn remove(&self, socket: &Arc<SocketCore>) {
+    /// A socket is gone, or was never let in. Its rooms can be asked for still. Where it went without wanting to, its state
+    /// is kept.
+    pub(super) fn remove(&self, socket: &Arc<SocketCore>, reason: Option<DisconnectReason>) {
+        let keeps = reason.is_some_and(DisconnectReason::is_recoverable);
+        // Held until it is kept: what is emitted to it meanwhile is for when it comes back.
+        let mut recovery = if keeps { self.recovery() } else { None };
         let removed = {
             let mut shard = self.shard(socket.number);
             let mut membership = socket.membership();
             if let Membership::Gone(_) = &*membership {
                 return;
             }
-            let rooms = shard.rooms.rooms_of(socket.number).cloned().collect();
+            let rooms: Vec<Str> = shard.rooms.rooms_of(socket.number).cloned().collect();
+            let was_member = matches!(*membership, Membership::Member);
+            if let (true, Some(recovery), Some(pid), Some(data)) =
+                (was_member, &mut recovery, socket.pid.get(), socket.data.get())
+            {
+                let others = rooms.iter().skip(1).cloned();
+                recovery.keep(socket.link.cell.now(), pid, &socket.id, others, data.clone());
+            }
             *membership = Membership::Gone(rooms);
             shard.rooms.remove(socket.number);
             shard.sockets.remove(&socket.number)
         };
+        drop(recovery);
         drop(removed);
+        drop(core::mem::take(&mut *socket.interceptors()));
         if let Some(registry) = self.registry.upgrade() {
             registry.release(&self.name);
         }
@@ -148,6 +221,14 @@ impl NamespaceCore {
 
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| Self::lock(shard).rooms.len()).sum()
+    }
+
+    /// Everybody leaves a room.
+    pub(super) fn close_room(&self, room: &str) -> usize {
+        self.shards
+            .iter()
+            .map(|shard| Self::lock(shard).rooms.close(room))
+            .sum()
     }
 
     /// The names of all rooms, each once.
@@ -208,7 +289,7 @@ impl Namespace {
                 let asked = connect(request);
                 Box::pin(async move {
                     let data = asked.await?;
-                    Ok(Box::new(data) as AnyData)
+                    Ok(Arc::new(data) as AnyData)
                 })
             }))
         });
@@ -218,6 +299,56 @@ impl Namespace {
 }
 
 impl<D: Send + Sync + 'static> Namespace<D> {
+    /// Asks this function too about each client that wants to join: all of them in the order in which they were added, then
+    /// the [connect handler](Namespace::on_connect). The first to refuse is the last that is asked.
+    ///
+    /// A panic in it refuses the client.
+    pub fn middleware<F, Fut>(&self, middleware: F) -> &Self
+    where
+        F: Fn(ConnectRequest) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Refused>> + Send + 'static,
+    {
+        self.core.handlers.change(|table| {
+            table
+                .connecting
+                .push(Arc::new(move |request| Box::pin(middleware(request))));
+        });
+        self
+    }
+
+    /// Asks this function about each event, before its handler is called: it may let it pass, also with other arguments,
+    /// drop it, or refuse it with an error, which the log tells and the client is not. See [`Passage`]. There may be several,
+    /// which are asked in the order in which they were added, those of [a single socket](Socket::intercept) last.
+    ///
+    /// An event that one of them keeps waiting may be overtaken by the next. A panic ends the client's connection.
+    pub fn intercept<F, Fut>(&self, interceptor: F) -> &Self
+    where
+        F: Fn(Socket<D>, String, Args) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Passage> + Send + 'static,
+    {
+        self.core
+            .handlers
+            .change(|table| table.interceptors.push(intercepting(interceptor)));
+        self
+    }
+
+    /// Shows this function every event that is sent to a client, once for each that it is sent to. It runs in whoever sends,
+    /// and must neither block nor take long; acknowledgements are not shown. It replaces the one before.
+    pub fn on_any_outgoing<F>(&self, shows: F) -> &Self
+    where
+        F: Fn(&Socket<D>, &str, &Args) + Send + Sync + 'static,
+    {
+        let former = self.core.handlers.change(|table| {
+            table.outgoing.replace(Arc::new(move |socket, name, args| {
+                if let Some(socket) = Socket::typed(socket) {
+                    shows(&socket, name, args);
+                }
+            }))
+        });
+        drop(former);
+        self
+    }
+
     pub(super) fn of(core: Arc<NamespaceCore>) -> Self {
         Self {
             core,
@@ -345,6 +476,26 @@ impl<D: Send + Sync + 'static> Namespace<D> {
         self.all().to(room)
     }
 
+    /// The same: for what is done with all of them, such as [`join`](Broadcast::join).
+    pub fn in_room(&self, room: impl AsRef<str>) -> Broadcast<D> {
+        self.to(room)
+    }
+
+    /// Everybody in it, on this server and no other. There are no others yet: see [`Broadcast::local`].
+    pub fn local(&self) -> Broadcast<D> {
+        self.all().local()
+    }
+
+    /// Everybody in it whose transport takes an event at once.
+    pub fn volatile(&self) -> Broadcast<D> {
+        self.all().volatile()
+    }
+
+    /// Everybody leaves a room, but for a socket whose id it is. Says how many did.
+    pub fn close_room(&self, room: impl AsRef<str>) -> usize {
+        self.core.close_room(room.as_ref())
+    }
+
     /// Everybody who is not in a room.
     pub fn except(&self, room: impl AsRef<str>) -> Broadcast<D> {
         self.all().except(room)
@@ -353,6 +504,11 @@ impl<D: Send + Sync + 'static> Namespace<D> {
     /// Emits an event to everybody in it: see [`Broadcast::emit`].
     pub fn emit<A: IntoArgs + ?Sized>(&self, event: &str, args: &A) -> Emit {
         self.all().emit(event, args)
+    }
+
+    /// Emits an event to everybody in it and waits for all acknowledgements: see [`Broadcast::call_all`].
+    pub fn call_all<T: DeserializeOwned>(&self, event: &str, args: &(impl IntoArgs + ?Sized)) -> CallAll<T, D> {
+        self.all().call_all(event, args)
     }
 
     /// Everybody in it, in the order in which they came.

@@ -1,8 +1,8 @@
 //! All namespaces of a server.
 
 use std::boxed::Box;
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::vec::Vec;
 
@@ -11,7 +11,9 @@ use super::namespace::NamespaceCore;
 use super::socket::SocketCore;
 use crate::engineio::{Sid, Str};
 use crate::runtime::engineio::Handle as EngineHandle;
+use crate::socketio::RecoveryConfig;
 use crate::socketio::server::Config;
+use crate::time::Instant;
 use crate::wire::Entropy;
 
 type Matches = Box<dyn Fn(&str) -> bool + Send + Sync>;
@@ -19,12 +21,21 @@ type Matches = Box<dyn Fn(&str) -> bool + Send + Sync>;
 /// All namespaces of a server, and what its connections share.
 pub(super) struct Registry {
     pub(super) config: Arc<Config>,
+    /// How much is kept for sockets that come back, where that is wanted.
+    pub(super) recovery: Option<RecoveryConfig>,
+    /// A socket that comes back is let in unasked.
+    pub(super) skips_middleware: bool,
     /// How many handlers of one connection run at once.
     pub(super) concurrency: usize,
     pub(super) entropy: Mutex<Entropy>,
     pub(super) engine: OnceLock<EngineHandle>,
     pub(super) closing: AtomicBool,
     pub(super) connections: AtomicUsize,
+    /// Broadcasts, and how many sockets they were for.
+    pub(super) broadcasts: AtomicU64,
+    pub(super) deliveries: AtomicU64,
+    /// What time it was at last, in microseconds.
+    latest: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -32,6 +43,8 @@ pub(super) struct Registry {
 struct State {
     namespaces: BTreeMap<Str, Entry>,
     patterns: Vec<Arc<Pattern>>,
+    /// Namespaces that nobody is in but who may come back, and until when that is possible.
+    vacant: VecDeque<(Instant, Str)>,
 }
 
 struct Entry {
@@ -45,15 +58,43 @@ struct Pattern {
     handlers: Arc<Handlers>,
 }
 
+impl State {
+    /// Takes out the namespaces to which nobody can come back any more, for dropping outside of the lock.
+    fn forget_vacant(&mut self, now: Instant) -> Vec<Entry> {
+        let mut forgotten = Vec::new();
+        while self.vacant.front().is_some_and(|(until, _)| *until <= now) {
+            let Some((_, name)) = self.vacant.pop_front() else {
+                break;
+            };
+            let is_over = |entry: &Entry| entry.users == Some(0) && !entry.core.remembers(now);
+            if self.namespaces.get(&name).is_some_and(is_over) {
+                forgotten.extend(self.namespaces.remove(&name));
+            }
+        }
+        forgotten
+    }
+}
+
 impl Registry {
-    pub(super) fn new(config: Config, concurrency: usize, entropy: Entropy) -> Arc<Self> {
+    pub(super) fn new(
+        config: Config,
+        recovery: Option<RecoveryConfig>,
+        skips_middleware: bool,
+        concurrency: usize,
+        entropy: Entropy,
+    ) -> Arc<Self> {
         Arc::new(Self {
             config: Arc::new(config),
+            recovery,
+            skips_middleware,
             concurrency: concurrency.max(1),
             entropy: Mutex::new(entropy),
             engine: OnceLock::new(),
             closing: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
+            broadcasts: AtomicU64::new(0),
+            deliveries: AtomicU64::new(0),
+            latest: AtomicU64::new(0),
             state: Mutex::default(),
         })
     }
@@ -65,7 +106,17 @@ impl Registry {
 
     fn make(self: &Arc<Self>, name: Str, handlers: Arc<Handlers>) -> Arc<NamespaceCore> {
         let registry = Arc::downgrade(self);
-        Arc::new(NamespaceCore::new(name, handlers, registry, self.config.parser))
+        let recovery = self.recovery.clone().map(|config| {
+            let tag = self.new_id();
+            (config, std::format!("{}-", &tag[..6]).as_str().into())
+        });
+        Arc::new(NamespaceCore::new(
+            name,
+            handlers,
+            registry,
+            self.config.parser,
+            recovery,
+        ))
     }
 
     /// The namespace of this name, which is there from now on.
@@ -120,12 +171,15 @@ impl Registry {
         if let Some(core) = known(&mut state) {
             return Some(core);
         }
+        let forgotten = state.forget_vacant(self.now());
         let core = self.make(name.clone(), pattern.handlers.clone());
         let entry = Entry {
             core: core.clone(),
             users: Some(1),
         };
         state.namespaces.insert(name.clone(), entry);
+        drop(state);
+        drop(forgotten);
         Some(core)
     }
 
@@ -138,9 +192,21 @@ impl Registry {
         if let Some(users) = &mut entry.users {
             *users = users.saturating_sub(1);
             if *users == 0 {
-                let entry = state.namespaces.remove(name);
+                let now = self.now();
+                match &self.recovery {
+                    Some(recovery) if entry.core.remembers(now) => {
+                        state.vacant.push_back((now + recovery.max_duration, name.clone()));
+                    }
+                    _ => {
+                        let entry = state.namespaces.remove(name);
+                        drop(state);
+                        drop(entry);
+                        return;
+                    }
+                }
+                let forgotten = state.forget_vacant(now);
                 drop(state);
-                drop(entry);
+                drop(forgotten);
             }
         }
     }
@@ -162,6 +228,17 @@ impl Registry {
         let mut entropy = [0; 15];
         (self.entropy.lock().unwrap_or_else(PoisonError::into_inner))(&mut entropy);
         Sid::from_entropy(entropy).as_str().into()
+    }
+
+    /// What time it is on the server's clock: for what no connection is asked about.
+    pub(super) fn now(&self) -> Instant {
+        let seen = self.engine.get().map_or(0, |engine| engine.now().as_micros());
+        Instant::from_micros(self.latest.fetch_max(seen, Ordering::Relaxed).max(seen))
+    }
+
+    /// Somebody has looked at a connection's clock.
+    pub(super) fn note_time(&self, now: Instant) {
+        self.latest.fetch_max(now.as_micros(), Ordering::Relaxed);
     }
 
     pub(super) fn is_closing(&self) -> bool {

@@ -2,21 +2,28 @@
 
 use core::any::Any;
 use core::fmt;
+use core::future::Future;
 use core::marker::PhantomData;
+use core::task::{Context, Poll};
+use core::time::Duration;
 use std::boxed::Box;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::string::String;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::vec::Vec;
 
 use serde_core::de::DeserializeOwned;
 
 use super::broadcast::Broadcast;
 use super::emit::{Call, Emit};
-use super::link::Link;
+use super::handlers::{AnyData, OnIntercept, Unfit};
+use super::intercept::Passage;
+use super::link::{Link, Slot};
 use super::namespace::{Namespace, NamespaceCore};
 use crate::engineio::{Str, Transport};
 use crate::error::Result;
 use crate::http::Request;
-use crate::socketio::{Args, FromArgs, IntoArgs, Key};
+use crate::socketio::{Args, EmitError, FromArgs, IntoArgs, Key, Selection};
 
 /// Everything about a socket but its data's type.
 pub(super) struct SocketCore {
@@ -26,8 +33,13 @@ pub(super) struct SocketCore {
     pub(super) key: Key,
     pub(super) link: Arc<Link>,
     pub(super) namespace: Arc<NamespaceCore>,
-    pub(super) data: OnceLock<Box<dyn Any + Send + Sync>>,
+    pub(super) data: OnceLock<AnyData>,
     pub(super) membership: Mutex<Membership>,
+    /// By which its client proves, when it comes back, that it is the same.
+    pub(super) pid: OnceLock<Str>,
+    /// Its state was kept for it, which is decided before it is in its namespace.
+    pub(super) recovered: AtomicBool,
+    pub(super) interceptors: Mutex<Vec<Arc<OnIntercept>>>,
 }
 
 /// Whether the namespace knows a socket, and the rooms for when it does not.
@@ -48,7 +60,7 @@ impl fmt::Debug for SocketCore {
 }
 
 impl SocketCore {
-    pub(super) fn membership(&self) -> std::sync::MutexGuard<'_, Membership> {
+    pub(super) fn membership(&self) -> MutexGuard<'_, Membership> {
         // Nothing that can panic runs under this lock.
         self.membership.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -57,6 +69,117 @@ impl SocketCore {
     fn has<D: 'static>(&self) -> bool {
         let nothing: &dyn Any = &();
         nothing.is::<D>() || self.data.get().is_some_and(|data| data.is::<D>())
+    }
+
+    /// A socket that waits to be accepted, and the rooms that it will be in.
+    pub(super) fn new(id: Str, namespace: Arc<NamespaceCore>, link: Arc<Link>, key: Key, rooms: Vec<Str>) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            number: namespace.next_number(),
+            key,
+            link,
+            namespace,
+            data: OnceLock::new(),
+            membership: Mutex::new(Membership::Waiting(rooms)),
+            pid: OnceLock::new(),
+            recovered: AtomicBool::new(false),
+            interceptors: Mutex::default(),
+        })
+    }
+
+    fn is_waiting(&self) -> bool {
+        matches!(*self.membership(), Membership::Waiting(_))
+    }
+
+    fn is_gone(&self) -> bool {
+        matches!(*self.membership(), Membership::Gone(_))
+    }
+
+    pub(super) fn interceptors(&self) -> MutexGuard<'_, Vec<Arc<OnIntercept>>> {
+        // No code of the application's runs under this lock.
+        self.interceptors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Emits an event, once there is room. Tells under which slot an acknowledgement will be found, where one is wanted.
+    pub(super) fn poll_emit(
+        self: &Arc<Self>,
+        cx: &Context<'_>,
+        name: &str,
+        args: &mut Option<Args>,
+        wanted: Option<Option<Duration>>,
+    ) -> Poll<Result<Option<Arc<Slot>>, EmitError>> {
+        let shown = self.namespace.outgoing().and_then(|shows| Some((shows, args.clone()?)));
+        let sent = if wanted.is_none() && self.is_recorded() {
+            let Some(taken) = args.take() else {
+                return Poll::Ready(Ok(None));
+            };
+            match self.emit_recorded(name, taken, Some(cx)) {
+                Err(EmitError::Full(back)) => {
+                    *args = Some(back);
+                    Poll::Pending
+                }
+                sent => Poll::Ready(sent.map(|()| None)),
+            }
+        } else {
+            self.link.poll_emit(cx, self.key, name, args, wanted)
+        };
+        if let (Poll::Ready(Ok(_)), Some((shows, args))) = (&sent, shown) {
+            shows(self, name, &args);
+        }
+        sent
+    }
+
+    fn try_emit(self: &Arc<Self>, name: &str, args: Args) -> Result<(), EmitError> {
+        let shown = self.namespace.outgoing().map(|shows| (shows, args.clone()));
+        if self.is_recorded() {
+            self.emit_recorded(name, args, None)?;
+        } else {
+            self.link.with(|state, _, _| state.machine.emit(self.key, name, args))?;
+        }
+        if let Some((shows, args)) = shown {
+            shows(self, name, &args);
+        }
+        Ok(())
+    }
+
+    /// Whether what it is sent is kept, for it to have when it comes back. What is sent to one that may be on its way
+    /// back, before that is decided, is not: it would have it twice.
+    fn is_recorded(&self) -> bool {
+        let returns = || self.recovered.load(Ordering::Relaxed) && self.is_waiting();
+        self.namespace.recovery.is_some() && !returns()
+    }
+
+    /// Emits an event which the client will have when it comes back, should it be away.
+    fn emit_recorded(self: &Arc<Self>, name: &str, args: Args, cx: Option<&Context<'_>>) -> Result<(), EmitError> {
+        let Some(mut recovery) = self.namespace.recovery() else {
+            return Err(EmitError::Disconnected(args));
+        };
+        // Another one may have come back in its place.
+        let successor = self.is_gone().then(|| self.namespace.socket(&self.id)).flatten();
+        let current = successor.as_ref().unwrap_or(self);
+        let selection = Selection::all().to(&*self.id);
+        let now = current.link.cell.now();
+        let with_offset = args.with_last(&recovery.next_offset());
+        let sent = current.link.with(|state, _, _| {
+            let sent = state.machine.emit_encoded(current.key, name, with_offset);
+            if let (Err(EmitError::Full(_)), Some(cx)) = (&sent, cx) {
+                state.wait(cx);
+            }
+            sent
+        });
+        match sent {
+            Ok(packet) => {
+                recovery.record(now, &selection, |_| packet);
+                Ok(())
+            }
+            Err(EmitError::Disconnected(_)) if self.pid.get().is_some_and(|pid| recovery.is_kept(pid)) => {
+                recovery.record(now, &selection, |offset| {
+                    self.namespace.encode(None, name, args.with_last(offset))
+                });
+                Ok(())
+            }
+            Err(error) => Err(error.about(args)),
+        }
     }
 
     pub(super) fn join(self: &Arc<Self>, room: &str) {
@@ -140,6 +263,27 @@ impl<D: Send + Sync + 'static> Socket<D> {
         self.core.link.cell.look(|session| session.transport())
     }
 
+    /// Whether its client was away for a moment, and has its id, its rooms, its data and what it missed: see
+    /// [`Builder::recovery`](super::Builder::recovery).
+    pub fn recovered(&self) -> bool {
+        self.core.recovered.load(Ordering::Relaxed)
+    }
+
+    /// Asks this function about each event of this client's, behind those of [its namespace](Namespace::intercept). It is
+    /// let go when the socket is gone.
+    pub fn intercept<F, Fut>(&self, interceptor: F)
+    where
+        F: Fn(Self, String, Args) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Passage> + Send + 'static,
+    {
+        let interceptor = intercepting(interceptor);
+        let mut interceptors = self.core.interceptors();
+        // A socket that is gone has let go of those it had.
+        if !self.core.is_gone() {
+            interceptors.push(interceptor);
+        }
+    }
+
     /// Whether it is in its namespace still.
     pub fn is_connected(&self) -> bool {
         self.core.link.look(|state| state.machine.is_connected(self.core.key))
@@ -162,12 +306,7 @@ impl<D: Send + Sync + 'static> Socket<D> {
     /// # Errors
     /// As those of [`emit`](Self::emit), and a full queue.
     pub fn try_emit<A: IntoArgs + ?Sized>(&self, event: &str, args: &A) -> Result<()> {
-        let args = args.to_args()?;
-        let emitted = self
-            .core
-            .link
-            .with(|state, _, _| state.machine.emit(self.core.key, event, args));
-        Ok(emitted?)
+        Ok(self.core.try_emit(event, args.to_args()?)?)
     }
 
     /// Emits an event that may be lost: it goes out if nothing is queued and the transport takes it at once. Says whether it
@@ -177,11 +316,15 @@ impl<D: Send + Sync + 'static> Socket<D> {
     /// As those of [`emit`](Self::emit), and a full queue.
     pub fn emit_volatile<A: IntoArgs + ?Sized>(&self, event: &str, args: &A) -> Result<bool> {
         let args = args.to_args()?;
+        let shown = self.core.namespace.outgoing().map(|shows| (shows, args.clone()));
         let emitted = self.core.link.with(|state, session, _| {
             state.machine.handle_writable(session.is_writable());
             state.machine.emit_volatile(self.core.key, event, args)
-        });
-        Ok(emitted?)
+        })?;
+        if let (true, Some((shows, args))) = (emitted, shown) {
+            shows(&self.core, event, &args);
+        }
+        Ok(emitted)
     }
 
     /// Emits an event and waits for its acknowledgement, whose first argument it gives.
@@ -216,6 +359,11 @@ impl<D: Send + Sync + 'static> Socket<D> {
         self.core.namespace.rooms_of(&self.core)
     }
 
+    /// Whether it is in a room, or was when it was disconnected.
+    pub fn is_in(&self, room: impl AsRef<str>) -> bool {
+        self.rooms().iter().any(|joined| &joined[..] == room.as_ref())
+    }
+
     /// Whoever else is in a room.
     pub fn to(&self, room: impl AsRef<str>) -> Broadcast<D> {
         self.broadcast().to(room)
@@ -243,8 +391,23 @@ impl<D: Send + Sync + 'static> Socket<D> {
             }
         });
         // The connection's task tells the handlers; whoever counts sockets now shall not count it.
-        self.core.namespace.remove(&self.core);
+        self.core.namespace.remove(&self.core, None);
     }
+}
+
+/// The form in which interceptors are kept.
+pub(super) fn intercepting<D, F, Fut>(interceptor: F) -> Arc<OnIntercept>
+where
+    D: Send + Sync + 'static,
+    F: Fn(Socket<D>, String, Args) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output: Passage> + Send + 'static,
+{
+    Arc::new(move |socket, name, args| {
+        let socket = Socket::typed(socket).ok_or(Unfit::Data)?;
+        let looking = interceptor(socket, (**name).into(), args.clone());
+        let args = args.clone();
+        Ok(Box::pin(async move { looking.await.into_passage(args) }))
+    })
 }
 
 impl<D: Send + Sync + 'static> Socket<D> {

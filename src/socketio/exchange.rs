@@ -60,6 +60,18 @@ pub enum EmitError {
 }
 
 impl EmitError {
+    /// The same for other arguments: those that the caller knows.
+    #[cfg(feature = "wire")]
+    pub(crate) fn about(self, args: Args) -> Self {
+        match self {
+            Self::Disconnected(_) => Self::Disconnected(args),
+            Self::Full(_) => Self::Full(args),
+            Self::ReservedName(_) => Self::ReservedName(args),
+            Self::TooLarge(_) => Self::TooLarge(args),
+            Self::TooManyAcks(_) => Self::TooManyAcks(args),
+        }
+    }
+
     /// The arguments.
     pub fn into_args(self) -> Args {
         match self {

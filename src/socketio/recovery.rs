@@ -26,6 +26,16 @@ pub struct RecoveryConfig {
     pub max_kept: usize,
 }
 
+/// The defaults, for sockets that may be away so long.
+impl From<Duration> for RecoveryConfig {
+    fn from(max_duration: Duration) -> Self {
+        Self {
+            max_duration,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for RecoveryConfig {
     fn default() -> Self {
         Self {
@@ -67,6 +77,8 @@ impl Default for RecoveryConfig {
 #[derive(Debug)]
 pub struct Recovery<T> {
     config: RecoveryConfig,
+    /// What every offset begins with.
+    tag: Str,
     log: VecDeque<Entry>,
     log_cost: usize,
     /// The offset of the next event. The log holds those right before it.
@@ -128,6 +140,7 @@ impl<T> Recovery<T> {
     pub fn new(config: RecoveryConfig) -> Self {
         Self {
             config,
+            tag: Str::new(),
             log: VecDeque::new(),
             log_cost: 0,
             next: 0,
@@ -137,11 +150,25 @@ impl<T> Recovery<T> {
         }
     }
 
-    /// An event is sent to these: `encode` makes its packet, with the offset that it is given as the last argument.
-    pub fn record(&mut self, now: Instant, selection: &Selection, encode: impl FnOnce(&str) -> Encoded) -> Encoded {
-        let mut offset = String::new();
+    /// The same, with offsets that begin with this text. Clients take the text that an event ends with for its offset,
+    /// whether it is one or not: one that nobody else says keeps them from being given what they have seen.
+    #[must_use]
+    pub fn tagged(mut self, tag: &str) -> Self {
+        self.tag = tag.into();
+        self
+    }
+
+    /// The offset that the next event will have.
+    pub fn next_offset(&self) -> String {
+        let mut offset = String::from(&self.tag[..]);
         // A `String` takes whatever is written to it.
         let _ = write!(offset, "{}", self.next);
+        offset
+    }
+
+    /// An event is sent to these: `encode` makes its packet, with the offset that it is given as the last argument.
+    pub fn record(&mut self, now: Instant, selection: &Selection, encode: impl FnOnce(&str) -> Encoded) -> Encoded {
+        let offset = self.next_offset();
         let packet = encode(&offset);
         self.next += 1;
         let entry = Entry {
@@ -177,27 +204,36 @@ impl<T> Recovery<T> {
     pub fn restore(&mut self, now: Instant, pid: &str, offset: &str) -> Option<Recovered<T>> {
         self.forget_old(now);
         let Kept { sid, rooms, data, .. } = self.drop_kept(pid)?;
-        let first = self.next - self.log.len() as u64;
-        let seen: u64 = offset.parse().ok()?;
-        let missed_from = seen.checked_add(1)?;
-        if missed_from < first || missed_from > self.next {
-            return None;
-        }
-        let skip = usize::try_from(missed_from - first).ok()?;
-        let own = core::iter::once(&sid);
-        let missed = self
-            .log
-            .iter()
-            .skip(skip)
-            .filter(|entry| entry.selection.includes(own.clone().chain(&rooms)))
-            .map(|entry| entry.packet.clone())
-            .collect();
+        let missed = self.missed(&sid, &rooms, offset)?;
         Some(Recovered {
             sid,
             rooms,
             data,
             missed,
         })
+    }
+
+    /// What a socket of this id and in these rooms has missed since the event of this offset. `None` where that is not
+    /// known any more.
+    pub fn missed(&self, sid: &Str, rooms: &[Str], offset: &str) -> Option<Vec<Encoded>> {
+        let first = self.next - self.log.len() as u64;
+        let seen: u64 = offset.strip_prefix(&self.tag[..])?.parse().ok()?;
+        let missed_from = seen.checked_add(1)?;
+        if missed_from < first || missed_from > self.next {
+            return None;
+        }
+        let skip = usize::try_from(missed_from - first).ok()?;
+        let missed = self
+            .log
+            .iter()
+            .skip(skip)
+            .filter(|entry| entry.selection.includes(core::iter::once(sid).chain(rooms)));
+        Some(missed.map(|entry| entry.packet.clone()).collect())
+    }
+
+    /// Whether a socket of this secret is away, and can come back.
+    pub fn is_kept(&self, pid: &str) -> bool {
+        self.kept.contains_key(pid)
     }
 
     /// Forgets what is too old. Afterwards [`poll_timeout`](Self::poll_timeout) is later than `now`.
@@ -355,6 +391,21 @@ mod tests {
             (recovery.poll_timeout(), recovery.log_cost, recovery.kept_cost),
             (None, 0, 0)
         );
+    }
+
+    #[test]
+    fn a_tag_tells_offsets_from_other_texts() {
+        let mut recovery = Recovery::new(RecoveryConfig::from(Duration::from_secs(9))).tagged("t-");
+        record(&mut recovery, 1, &Selection::all());
+        assert_eq!(recovery.next_offset(), "t-1");
+        for (offset, comes_back) in [("0", false), ("t-", false), ("t-0", true), ("t-2", false)] {
+            recovery.keep(at(1), "pid", "id", [], 1);
+            assert!(recovery.is_kept("pid"));
+            assert_eq!(recovery.restore(at(9), "pid", offset).is_some(), comes_back, "{offset}");
+            assert!(!recovery.is_kept("pid"));
+        }
+        recovery.keep(at(1), "pid", "id", [], 1);
+        assert_eq!(recovery.restore(at(10), "pid", "t-0"), None);
     }
 
     #[test]

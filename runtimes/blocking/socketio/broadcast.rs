@@ -1,12 +1,15 @@
 //! What is for many sockets of a namespace.
 
+use core::time::Duration;
 use std::vec::Vec;
+
+use serde_core::de::DeserializeOwned;
 
 use super::Socket;
 use crate::error::Result;
 use crate::runtime::blocking::block_on;
 use crate::runtime::socketio as generic;
-use crate::socketio::IntoArgs;
+use crate::socketio::{FromArgs, IntoArgs};
 
 /// Some sockets of a namespace: whom an event is for, or what is done with all of them.
 ///
@@ -19,6 +22,16 @@ impl<D: Send + Sync + 'static> Broadcast<D> {
     /// And whoever is in this room; a socket's id is a room too.
     pub fn to(self, room: impl AsRef<str>) -> Self {
         Self(self.0.to(room))
+    }
+
+    /// The same: for what is done with all of them, such as [`join`](Self::join).
+    pub fn in_room(self, room: impl AsRef<str>) -> Self {
+        self.to(room)
+    }
+
+    /// Only those on this server, where there are all of them at present.
+    pub fn local(self) -> Self {
+        Self(self.0.local())
     }
 
     /// But nobody who is in this room.
@@ -37,6 +50,33 @@ impl<D: Send + Sync + 'static> Broadcast<D> {
     /// The arguments have no JSON form, or the name is reserved.
     pub fn emit<A: IntoArgs + ?Sized>(&self, event: &str, args: &A) -> Result<()> {
         block_on(self.0.emit(event, args))
+    }
+
+    /// Emits an event to all of them and waits for their acknowledgements, for no longer than `timeout`: see the async
+    /// [`Broadcast::call_all`](generic::Broadcast::call_all).
+    ///
+    /// # Errors
+    /// As those of [`emit`](Self::emit). Each socket has a result of its own.
+    pub fn call_all<T: DeserializeOwned>(
+        &self,
+        timeout: Duration,
+        event: &str,
+        args: &(impl IntoArgs + ?Sized),
+    ) -> Result<Vec<(Socket<D>, Result<T>)>> {
+        block_on(self.0.call_all(event, args).timeout(timeout)).map(wrapped)
+    }
+
+    /// The same, giving all arguments of each acknowledgement: a tuple, or [`Args`](super::Args).
+    ///
+    /// # Errors
+    /// As those of [`call_all`](Self::call_all).
+    pub fn call_all_args<A: FromArgs>(
+        &self,
+        timeout: Duration,
+        event: &str,
+        args: &(impl IntoArgs + ?Sized),
+    ) -> Result<Vec<(Socket<D>, Result<A>)>> {
+        block_on(self.0.call_all_args(event, args).timeout(timeout)).map(wrapped)
     }
 
     /// All of them, in the order in which they came.
@@ -63,4 +103,9 @@ impl<D: Send + Sync + 'static> Broadcast<D> {
     pub fn disconnect(&self, close: bool) {
         self.0.disconnect(close);
     }
+}
+
+fn wrapped<D, T>(answers: Vec<(generic::Socket<D>, Result<T>)>) -> Vec<(Socket<D>, Result<T>)> {
+    let answers = answers.into_iter();
+    answers.map(|(socket, answer)| (Socket(socket), answer)).collect()
 }

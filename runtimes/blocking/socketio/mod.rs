@@ -10,7 +10,8 @@ mod server;
 mod socket;
 
 pub use crate::runtime::socketio::{
-    Ack, AckError, Args, Binary, DisconnectReason, EmitError, FromArgs, IntoArgs, Refused, Reply, Stats,
+    Ack, AckError, Args, Binary, DisconnectReason, EmitError, FromArgs, IntoArgs, Passage, RecoveryConfig, Refused,
+    Reply, Stats,
 };
 pub use broadcast::Broadcast;
 pub use namespace::{ConnectRequest, Namespace};

@@ -2,9 +2,12 @@
 
 use core::future::Future;
 use core::ops::Deref;
+use core::time::Duration;
 use std::string::String;
 use std::sync::Arc;
 use std::vec::Vec;
+
+use serde_core::de::DeserializeOwned;
 
 use super::{Broadcast, Socket};
 use crate::engineio::Str;
@@ -12,13 +15,13 @@ use crate::error::Result;
 use crate::runtime::blocking::{Threads, block_on};
 use crate::runtime::engineio::Outcome;
 use crate::runtime::socketio as generic;
-use crate::runtime::socketio::{Ack, DisconnectReason, Refused, Reply};
+use crate::runtime::socketio::{Ack, DisconnectReason, Passage, Refused, Reply};
 use crate::socketio::{Args, FromArgs, IntoArgs};
 
 type BoxError = std::boxed::Box<dyn core::error::Error + Send + Sync>;
 
-/// A client that wants to join a namespace, for the connect handler to say yes or no to.
-#[derive(Debug)]
+/// A client that wants to join a namespace, for the connect handler to say yes or no to. A cheap clone.
+#[derive(Clone, Debug)]
 pub struct ConnectRequest(generic::ConnectRequest);
 
 impl Deref for ConnectRequest {
@@ -84,6 +87,49 @@ impl<D: Send + Sync + 'static> Namespace<D> {
     /// Its name, with the slash.
     pub fn name(&self) -> &str {
         self.namespace.name()
+    }
+
+    /// Asks this function too about each client that wants to join: all of them in the order in which they were added, then
+    /// the connect handler. The first to refuse is the last that is asked. It may block; a panic in it refuses the client.
+    pub fn middleware<F>(&self, middleware: F) -> &Self
+    where
+        F: Fn(ConnectRequest) -> Result<(), Refused> + Send + Sync + 'static,
+    {
+        let (middleware, threads) = (Arc::new(middleware), self.threads.clone());
+        self.namespace.middleware(move |request| {
+            let (middleware, threads) = (middleware.clone(), threads.clone());
+            async move {
+                let decided = threads.offload(move || middleware(ConnectRequest(request))).await;
+                decided.unwrap_or_else(|_no_thread| Err(Refused::new("the server is overloaded")))
+            }
+        });
+        self
+    }
+
+    /// Asks this function about each event, before its handler is called, and with what it says: see [`Passage`] and the
+    /// async [`Namespace::intercept`](generic::Namespace::intercept). It may block.
+    pub fn intercept<P, F>(&self, interceptor: F) -> &Self
+    where
+        F: Fn(Socket<D>, String, Args) -> P + Send + Sync + 'static,
+        P: Passage + 'static,
+    {
+        let interceptor = threaded(&self.threads, move |(socket, name, args): (_, _, Args)| {
+            interceptor(Socket(socket), name, args.clone()).into_passage(args)
+        });
+        self.namespace
+            .intercept(move |socket, name, args| interceptor((socket, name, args)));
+        self
+    }
+
+    /// Shows this function every event that is sent to a client: see the async
+    /// [`Namespace::on_any_outgoing`](generic::Namespace::on_any_outgoing). It must not block.
+    pub fn on_any_outgoing<F>(&self, shows: F) -> &Self
+    where
+        F: Fn(&Socket<D>, &str, &Args) + Send + Sync + 'static,
+    {
+        self.namespace
+            .on_any_outgoing(move |socket, name, args| shows(&Socket(socket.clone()), name, args));
+        self
     }
 
     /// Calls this handler with each event of this name, and answers with what it returns. It replaces the one before.
@@ -171,6 +217,26 @@ impl<D: Send + Sync + 'static> Namespace<D> {
         self.all().to(room)
     }
 
+    /// The same: for what is done with all of them, such as [`join`](Broadcast::join).
+    pub fn in_room(&self, room: impl AsRef<str>) -> Broadcast<D> {
+        self.to(room)
+    }
+
+    /// Everybody in it, on this server, where there are all of them at present.
+    pub fn local(&self) -> Broadcast<D> {
+        self.all().local()
+    }
+
+    /// Everybody in it whose transport takes an event at once.
+    pub fn volatile(&self) -> Broadcast<D> {
+        self.all().volatile()
+    }
+
+    /// Everybody leaves a room, but for a socket whose id it is. Says how many did.
+    pub fn close_room(&self, room: impl AsRef<str>) -> usize {
+        self.namespace.close_room(room)
+    }
+
     /// Everybody who is not in a room.
     pub fn except(&self, room: impl AsRef<str>) -> Broadcast<D> {
         self.all().except(room)
@@ -182,6 +248,19 @@ impl<D: Send + Sync + 'static> Namespace<D> {
     /// As there.
     pub fn emit<A: IntoArgs + ?Sized>(&self, event: &str, args: &A) -> Result<()> {
         self.all().emit(event, args)
+    }
+
+    /// Emits an event to everybody in it and waits for all acknowledgements: see [`Broadcast::call_all`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn call_all<T: DeserializeOwned>(
+        &self,
+        timeout: Duration,
+        event: &str,
+        args: &(impl IntoArgs + ?Sized),
+    ) -> Result<Vec<(Socket<D>, Result<T>)>> {
+        self.all().call_all(timeout, event, args)
     }
 
     /// Everybody in it, in the order in which they came.

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::{Namespace, Socket, Stats};
+use super::{Namespace, RecoveryConfig, Socket, Stats};
 use crate::engineio::{Str, Transport};
 use crate::error::Result;
 use crate::http::{Cors, Request, Response};
@@ -102,6 +102,10 @@ impl Builder {
         connect_timeout(timeout: Duration);
         /// How long to wait for acknowledgements where a call does not say.
         ack_timeout(timeout: Duration);
+        /// Lets sockets whose connection was lost have their state back when they return soon.
+        recovery(limits: impl Into<RecoveryConfig>);
+        /// Whether a socket that comes back is let in without asking middlewares and the connect handler.
+        recovery_skips_middleware(skip: bool);
         /// How often a ping is sent.
         ping_interval(interval: Duration);
         /// How long to wait for the pong.
@@ -216,6 +220,12 @@ impl Handle {
         Namespace::new(self.handle.of_matching(matches), self.threads.clone())
     }
 
+    /// All namespaces whose names (with the slash) are of this form, where `*` stands for any text: `/room-*`. They come and
+    /// go as those of [`of_matching`](Self::of_matching) do.
+    pub fn of_pattern(&self, pattern: &str) -> Namespace {
+        Namespace::new(self.handle.of_pattern(pattern), self.threads.clone())
+    }
+
     /// The names of all namespaces that there are now.
     pub fn namespaces(&self) -> Vec<Str> {
         self.handle.namespaces()
@@ -229,6 +239,11 @@ impl Handle {
     /// How many connections there are.
     pub fn connections(&self) -> usize {
         self.handle.connections()
+    }
+
+    /// How many sockets there are in all namespaces.
+    pub fn socket_count(&self) -> usize {
+        self.handle.socket_count()
     }
 
     /// Counts.

@@ -50,6 +50,12 @@ impl<D: Send + Sync + 'static> Socket<D> {
         self.0.transport()
     }
 
+    /// Whether its client was away for a moment, and has its id, its rooms, its data and what it missed: see
+    /// [`Builder::recovery`](super::Builder::recovery).
+    pub fn recovered(&self) -> bool {
+        self.0.recovered()
+    }
+
     /// Whether it is in its namespace still.
     pub fn is_connected(&self) -> bool {
         self.0.is_connected()
@@ -123,6 +129,11 @@ impl<D: Send + Sync + 'static> Socket<D> {
     /// The rooms that it is in, or was in when it was disconnected: that of its own id first, then in the order of joining.
     pub fn rooms(&self) -> Vec<Str> {
         self.0.rooms()
+    }
+
+    /// Whether it is in a room, or was when it was disconnected.
+    pub fn is_in(&self, room: impl AsRef<str>) -> bool {
+        self.0.is_in(room)
     }
 
     /// Whoever else is in a room.

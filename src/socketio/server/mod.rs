@@ -211,6 +211,12 @@ impl Connection {
     ///
     /// Says whether there still is somebody to let in.
     pub fn accept(&mut self, key: Key, sid: &str, pid: Option<&str>) -> bool {
+        self.accept_back(key, sid, pid, Vec::new())
+    }
+
+    /// The same for a client whose state was [recovered](super::Recovery::restore): what it has missed goes out right
+    /// behind the answer, also beyond [`Config::max_queue`].
+    pub fn accept_back(&mut self, key: Key, sid: &str, pid: Option<&str>, missed: Vec<Encoded>) -> bool {
         let Some(socket) = self.sockets.iter_mut().find(|socket| socket.key == key) else {
             return false;
         };
@@ -232,6 +238,10 @@ impl Connection {
             body: Body::Connect(Some(Json::trusted(json.into()))),
         };
         self.push(&packet);
+        let largest = self.largest();
+        for packet in missed.into_iter().filter(|packet| largest.takes(packet)) {
+            self.outbox.push(packet);
+        }
         for packet in early {
             self.early_cost -= outbox::cost(&packet);
             self.outbox.push(packet);
@@ -274,6 +284,24 @@ impl Connection {
     pub fn emit(&mut self, key: Key, name: &str, args: Args) -> Result<(), EmitError> {
         self.check(key, name, args)
             .map(|args| self.emit_now(key, None, name, args))
+    }
+
+    /// The same, and gives the packet that goes out: for whoever [records](super::Recovery::record) it.
+    ///
+    /// # Errors
+    /// Gives the arguments back: see [`EmitError`].
+    pub fn emit_encoded(&mut self, key: Key, name: &str, args: Args) -> Result<Encoded, EmitError> {
+        let args = self.check(key, name, args)?;
+        let packet = self.config.parser.encode(&Packet {
+            namespace: self.namespace(key).cloned().unwrap_or_default(),
+            body: Body::Event {
+                id: None,
+                name: name.into(),
+                args,
+            },
+        });
+        self.push_for(key, packet.clone());
+        Ok(packet)
     }
 
     /// Emits an event if it can go out at once, and says whether it can: nothing is queued, and the transport is
@@ -326,6 +354,23 @@ impl Connection {
             return false;
         }
         self.push_for(key, packet.clone())
+    }
+
+    /// Sends a packet as [`send_encoded`](Self::send_encoded) does, and waits for its acknowledgement, as
+    /// [`expect_ack`](Self::expect_ack) does. Does neither where one of them is not possible; says whether it did both.
+    pub fn call_encoded(
+        &mut self,
+        now: Instant,
+        key: Key,
+        packet: &Encoded,
+        volatile: bool,
+        id: u64,
+        timeout: Option<Duration>,
+    ) -> bool {
+        self.has_socket(key)
+            && self.acks.len() < self.config.max_pending_acks
+            && self.send_encoded(key, packet, volatile)
+            && self.expect_ack(now, key, id, timeout)
     }
 
     /// Waits for an acknowledgement of a packet that was sent already. Says whether it will be told of.
