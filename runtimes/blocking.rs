@@ -85,6 +85,14 @@ impl Threads {
         self.shared.workers.run(work).await
     }
 
+    /// The same for code that nobody waits for.
+    ///
+    /// # Errors
+    /// The system has no more threads; the code is not run.
+    pub(crate) fn begin(&self, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        self.shared.workers.begin(work)
+    }
+
     /// The same for code that has to be run, whatever it takes: where the system has no more threads, it waits for one.
     pub(crate) async fn offload_patiently<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         self.shared.workers.run_patiently(work).await

@@ -38,7 +38,8 @@ pub mod socketio {
     pub use crate::Backoff;
     pub use crate::runtime::socketio::client::{
         AckToken, CallError, ClientEvent, ClientEvents, ClientSocket, ConnectFailed,
-        DisconnectReason as ClientDisconnectReason, EmitFailed, Refused as ConnectRefused,
+        DisconnectReason as ClientDisconnectReason, EmitFailed, NamespaceError, ReceiveError, Received,
+        Refused as ConnectRefused, WhenFull,
     };
     pub use crate::runtime::socketio::{
         Ack, AckError, Args, Binary, Broadcast, Call, CallAll, ConnectRequest, DisconnectReason, Emit, EmitError,

@@ -54,7 +54,7 @@ pub enum Error {
     Io(#[from] std::io::Error),
     /// An error of the application's own, out of one of its handlers.
     #[error("{0}")]
-    Application(alloc::boxed::Box<dyn core::error::Error + Send + Sync>),
+    Application(#[source] alloc::boxed::Box<dyn core::error::Error + Send + Sync>),
 }
 
 impl Error {

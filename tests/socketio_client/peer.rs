@@ -37,9 +37,37 @@ impl Server {
         let deadline = Instant::now() + patience;
         loop {
             match self.listener.accept() {
-                Ok((stream, _)) => return Some(Peer::open(stream, 1_000_000)),
+                Ok((stream, _)) => return Some(Peer::open(stream, (25_000, 20_000), 1_000_000)),
                 Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
                 Err(_) => return None,
+            }
+        }
+    }
+
+    /// The next connection is over before it was a session.
+    pub fn accept_that_ends(&self, accepted: impl FnOnce()) {
+        let deadline = Instant::now() + PATIENCE;
+        let stream = loop {
+            match self.listener.accept() {
+                Ok((stream, _)) => break stream,
+                Err(_) => assert!(Instant::now() < deadline, "the client connects"),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        accepted();
+        stream.set_nonblocking(false).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut stream = stream;
+        let mut bytes = [0; 4096];
+        // Until its end, in whatever manner.
+        loop {
+            match std::io::Read::read(&mut stream, &mut bytes) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) => {
+                    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+                    return;
+                }
             }
         }
     }
@@ -50,10 +78,19 @@ impl Server {
 
     /// A connection to a server that takes messages of this many bytes at most.
     pub fn accept_with(&self, max_payload: usize) -> Peer {
+        self.accept_as((25_000, 20_000), max_payload)
+    }
+
+    /// A connection to a server that promises a ping after so many milliseconds, or so many later.
+    pub fn accept_pinging(&self, interval: u32, timeout: u32) -> Peer {
+        self.accept_as((interval, timeout), 1_000_000)
+    }
+
+    fn accept_as(&self, pings: (u32, u32), max_payload: usize) -> Peer {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.listener.accept() {
-                Ok((stream, _)) => return Peer::open(stream, max_payload),
+                Ok((stream, _)) => return Peer::open(stream, pings, max_payload),
                 Err(_) => assert!(Instant::now() < deadline, "the client connects"),
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -62,13 +99,13 @@ impl Server {
 }
 
 impl Peer {
-    fn open(stream: TcpStream, max_payload: usize) -> Self {
+    fn open(stream: TcpStream, (interval, timeout): (u32, u32), max_payload: usize) -> Self {
         stream.set_nonblocking(false).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut peer = Self {
             socket: tungstenite::accept(stream).expect("the client wants a WebSocket"),
         };
-        let times = "\"upgrades\":[],\"pingInterval\":25000,\"pingTimeout\":20000";
+        let times = format!("\"upgrades\":[],\"pingInterval\":{interval},\"pingTimeout\":{timeout}");
         peer.send(&format!("0{{\"sid\":\"engine\",{times},\"maxPayload\":{max_payload}}}"));
         peer
     }

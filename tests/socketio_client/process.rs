@@ -14,6 +14,7 @@ pub struct Foreign {
 pub enum Kind {
     Node,
     NodeWithRecovery,
+    NodeWithMsgpack,
     Python,
 }
 
@@ -21,11 +22,13 @@ impl Foreign {
     pub fn start(kind: Kind) -> Self {
         let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/socketio_client/servers");
         let mut command = match kind {
-            Kind::Node | Kind::NodeWithRecovery => {
+            Kind::Node | Kind::NodeWithRecovery | Kind::NodeWithMsgpack => {
                 let mut command = Command::new("node");
                 command.arg(format!("{here}/server.mjs"));
-                if matches!(kind, Kind::NodeWithRecovery) {
-                    command.arg("--recovery");
+                match kind {
+                    Kind::NodeWithRecovery => drop(command.arg("--recovery")),
+                    Kind::NodeWithMsgpack => drop(command.arg("--msgpack")),
+                    Kind::Node | Kind::Python => {}
                 }
                 command
             }

@@ -103,6 +103,13 @@ impl Program {
         );
     }
 
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status();
+        assert!(sent.expect("kill runs").success());
+    }
+
     pub fn end(mut self) -> End {
         self.stdin = None;
         let deadline = Instant::now() + PATIENCE;

@@ -5,15 +5,22 @@
 //! for an answer of its own client.
 
 mod broadcast;
+mod client;
 mod namespace;
 mod server;
 mod socket;
 
+pub use crate::Backoff;
+pub use crate::runtime::socketio::client::{
+    AckToken, CallError, ConnectFailed, DisconnectReason as ClientDisconnectReason, EmitFailed, NamespaceError,
+    ReceiveError, Refused as ConnectRefused, WhenFull,
+};
 pub use crate::runtime::socketio::{
     Ack, AckError, Args, Binary, DisconnectReason, EmitError, FromArgs, IntoArgs, Passage, RecoveryConfig, Refused,
     Reply, Stats,
 };
 pub use broadcast::Broadcast;
+pub use client::{Client, ClientBuilder, ClientSocket, Received, SimpleClient};
 pub use namespace::{ConnectRequest, Namespace};
 pub use server::{Bound, Builder, Handle, Server};
 pub use socket::Socket;

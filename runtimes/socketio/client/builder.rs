@@ -95,9 +95,10 @@ impl<R: Runtime> ClientBuilder<R> {
     /// # Errors
     /// As [`connect`](Self::connect).
     pub async fn connect_simple(self) -> Result<SimpleClient<R>, ConnectFailed> {
+        let runtime = self.runtime.clone();
         let (client, events) = self.start_with_events()?;
         client.joined().await?;
-        Ok(SimpleClient::new(client, events))
+        Ok(SimpleClient::new(client, events, runtime))
     }
 
     /// Begins to connect. What is emitted meanwhile waits.
@@ -178,17 +179,15 @@ impl<R: Runtime> ClientBuilder<R> {
         self
     }
 
-    /// What is shown to be let into each namespace: a value whose JSON is an object.
+    /// What is shown to be let into each namespace: a value whose JSON is an object. Another one is refused when the client
+    /// is to connect.
     pub fn auth<T: Serialize + ?Sized>(mut self, auth: &T) -> Self {
-        let shown = Json::encode(auth).map(Shown::Value);
-        self.auth = Some(shown.map_err(|error| ConnectFailed::Unusable {
-            what: "auth",
-            why: std::format!("{error}"),
-        }));
+        self.auth = Some(shown(auth).map(Shown::Value));
         self
     }
 
-    /// The same, asked for anew with each connection and namespace.
+    /// The same, asked for anew with each connection and namespace. While it waits, so does the CONNECT, within
+    /// [`connect_timeout`](Self::connect_timeout). A value that can not be shown goes to the log, and none is.
     pub fn auth_with<T, F, Fut>(mut self, auth: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -198,10 +197,10 @@ impl<R: Runtime> ClientBuilder<R> {
         let asked: OnAuth = Arc::new(move || {
             let asked = auth();
             Box::pin(async move {
-                match Json::encode(&asked.await) {
+                match shown(&asked.await) {
                     Ok(json) => Some(json),
                     Err(error) => {
-                        log!(error, "what is shown to be let in has no JSON form: {error}");
+                        log!(error, "nothing is shown to be let in: {error}");
                         None
                     }
                 }
@@ -212,8 +211,9 @@ impl<R: Runtime> ClientBuilder<R> {
         self
     }
 
-    /// Connects again where the connection broke or could not be made, the first one included. Never after an end that
-    /// either side wanted.
+    /// Connects again where the connection broke or could not be made, the first one included: by default after 1 s, then
+    /// twice as long each time up to 5 s, each with up to half of it more or less. Never after [`close`](Client::close), and
+    /// a socket that either side disconnected, or that was refused, does not join again.
     pub fn reconnect(mut self, backoff: Backoff) -> Self {
         self.backoff = Some(backoff);
         self
@@ -362,7 +362,23 @@ impl<R: Runtime> ClientBuilder<R> {
         self
     }
 
-    /// Calls this handler when an attempt to connect has failed, or a socket was not let in.
+    /// Gives this handler each event that will not be sent after all: its socket ended while it waited, it had to
+    /// [make room](WhenFull::DropOldest), its connection broke before it was handed over for good, or it is larger than the
+    /// server takes. Events of calls are given back by those.
+    pub fn on_unsent<F, Fut>(mut self, handler: F) -> Self
+    where
+        F: Fn(ClientSocket, String, Args) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Outcome> + Send + 'static,
+    {
+        self.handlers.unsent = Some(Arc::new(move |socket, name, args| {
+            let handled = handler(socket, name, args);
+            Box::pin(async move { handled.await.into_result() })
+        }));
+        self
+    }
+
+    /// Calls this handler when an attempt to connect has failed, or a socket was not let in. A server that refuses a socket
+    /// is not asked again: as in JavaScript, that takes a new one.
     pub fn on_connect_error<F, Fut>(mut self, handler: F) -> Self
     where
         F: Fn(ConnectFailed) -> Fut + Send + Sync + 'static,
@@ -424,5 +440,15 @@ impl<R: Runtime> ClientBuilder<R> {
     #[cfg(feature = "tls")]
     pub fn tls(self, connector: crate::wire::tls::Connector) -> Self {
         self.engine(|engine| engine.tls(connector))
+    }
+}
+
+/// What is shown to be let in: a server takes an object and nothing else.
+pub(super) fn shown<T: Serialize + ?Sized>(auth: &T) -> Result<Json, ConnectFailed> {
+    let unusable = |why: String| ConnectFailed::Unusable { what: "auth", why };
+    let json = Json::encode(auth).map_err(|error| unusable(error.to_string()))?;
+    match json.as_str().trim_start().starts_with('{') {
+        true => Ok(json),
+        false => Err(unusable("its JSON is no object".to_string())),
     }
 }

@@ -20,6 +20,8 @@ pub struct Emit {
     key: Key,
     name: String,
     args: Option<Result<Args, EncodeError>>,
+    /// It is sent until it is acknowledged.
+    retried: bool,
 }
 
 impl fmt::Debug for Emit {
@@ -35,7 +37,16 @@ impl Emit {
             key,
             name: name.to_string(),
             args: Some(args),
+            retried: false,
         }
+    }
+
+    /// Sends it again until the server acknowledges it, as [`Call::with_retries`] does, without telling of that: it goes in
+    /// one order with all that are sent so. What is given up goes to the log, or to
+    /// [`ClientEvent::Ack`](super::ClientEvent::Ack).
+    pub fn with_retries(mut self) -> Self {
+        self.retried = true;
+        self
     }
 
     /// Does it, or waits for room. On a socket that is not connected there may never be any.
@@ -65,7 +76,13 @@ impl Future for Emit {
     type Output = Result<(), EmitFailed>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.poll_with(cx, |state, key, name, args| state.machine.emit(key, name, args))
+        let (now, retried) = (self.shared.now(), self.retried);
+        self.poll_with(cx, |state, key, name, args| {
+            if retried {
+                return state.machine.emit_with_retries(now, key, name, args).map(|_id| ());
+            }
+            state.machine.emit(key, name, args)
+        })
     }
 }
 
@@ -75,8 +92,6 @@ impl Future for Emit {
 pub struct Call<T> {
     emit: Emit,
     timeout: Option<Duration>,
-    /// It is sent until it is acknowledged.
-    retried: bool,
     /// The number of the event, once it was emitted.
     id: Option<u64>,
     decode: fn(&Args) -> Result<T, DecodeError>,
@@ -101,7 +116,6 @@ impl<T> Call<T> {
         Self {
             emit: Emit::new(shared, key, name, args),
             timeout: None,
-            retried: false,
             id: None,
             decode,
         }
@@ -117,7 +131,7 @@ impl<T> Call<T> {
     /// [`timeout`](Self::timeout), and with each new connection, up to [`Config::retries`](super::Config::retries) times.
     /// Such events go one after the other. The server may see one more than once; an id among its arguments lets it tell.
     pub fn with_retries(mut self) -> Self {
-        self.retried = true;
+        self.emit.retried = true;
         self
     }
 }
@@ -130,7 +144,7 @@ impl<T> Future for Call<T> {
         let id = match this.id {
             Some(id) => id,
             None => {
-                let (now, timeout, retried) = (this.emit.shared.now(), this.timeout, this.retried);
+                let (now, timeout, retried) = (this.emit.shared.now(), this.timeout, this.emit.retried);
                 let emitted = this.emit.poll_with(cx, |state, key, name, args| {
                     let id = if retried {
                         state.machine.emit_with_retries(now, key, name, args)?
@@ -146,9 +160,10 @@ impl<T> Future for Call<T> {
             }
         };
         let answer = ready!(this.emit.shared.lock().poll_call(this.emit.key, id, cx));
+        this.id = None;
         Poll::Ready(match answer {
             Ok(args) => (this.decode)(&args).map_err(CallError::Decode),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         })
     }
 }
@@ -156,7 +171,9 @@ impl<T> Future for Call<T> {
 impl<T> Drop for Call<T> {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            self.emit.shared.lock().forget_call(self.emit.key, id);
+            let key = self.emit.key;
+            // Another may wait for its place.
+            self.emit.shared.with(|state| state.forget_call(key, id));
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::runtime::engineio as engine;
 use crate::runtime::engineio::{Parts, TrySendError};
 use crate::runtime::log::log;
 use crate::socketio::client::{Event, Violation};
-use crate::socketio::{AckError, Assembler, Body, Key, Limits, Parser, Transmit};
+use crate::socketio::{Assembler, Body, EmitError, Key, Limits, Parser, Transmit};
 use crate::time::Instant;
 use crate::wire::Entropy;
 use crate::wire::client::{ConnectError, Cookies};
@@ -306,7 +306,16 @@ impl<R: Runtime> Driver<R> {
             }
             None => (closed.reason, error),
         };
+        let error = match error {
+            // It ended in order, and too early.
+            None if !self.joined && reason != CloseReason::ClientDisconnect => Some(ConnectError::Io {
+                doing: "the session ended before the server answered the CONNECT",
+                error: std::io::Error::other(reason.as_str()),
+            }),
+            error => error,
+        };
         let error = error.map(Arc::new);
+        let transport = self.session().map_or(Transport::Polling, |client| client.transport());
         let mut unsent: VecDeque<Data> = self
             .session()
             .map(|client| client.take_unsent())
@@ -322,16 +331,7 @@ impl<R: Runtime> Driver<R> {
         }
         self.give_back(&mut unsent, false);
         self.dispatch(true);
-        let failure = match &error {
-            Some(error) => Some(error.clone()),
-            None if self.joined || reason == CloseReason::ClientDisconnect => None,
-            // It ended in order, and too early.
-            None => Some(Arc::new(ConnectError::Io {
-                doing: "the session ended before the server answered the CONNECT",
-                error: std::io::Error::other(reason.as_str()),
-            })),
-        };
-        if let Some(failure) = failure.map(ConnectFailed::Connection) {
+        if let Some(failure) = error.clone().map(ConnectFailed::Connection) {
             if self.joined {
                 self.shared.lock().failure = Some(failure);
             } else {
@@ -341,6 +341,7 @@ impl<R: Runtime> Driver<R> {
         self.ended = Some(Ended::Closed(closed.reason));
         self.tell(ClientEvent::Closed {
             reason,
+            transport,
             in_doubt: closed.in_doubt,
             error,
         });
@@ -361,7 +362,8 @@ impl<R: Runtime> Driver<R> {
         let broke = match self.ended {
             Some(Ended::Failed) => true,
             Some(Ended::Closed(CloseReason::ClientDisconnect)) => self.ending.is_some(),
-            Some(Ended::Closed(CloseReason::ServerDisconnect)) | None => false,
+            None => false,
+            // A close packet without a DISCONNECT before it too: a server that is being restarted says no more.
             Some(Ended::Closed(_)) => true,
         };
         let attempt = if self.joined {
@@ -470,20 +472,16 @@ impl<R: Runtime> Driver<R> {
                 let mut wakers = Vec::new();
                 let nobodys = self.shared.lock().resolve(key, id, result, &mut wakers);
                 wakers.into_iter().for_each(Waker::wake);
+                // There is room for one more that is sent until it is acknowledged.
+                self.shared.wake_waiting();
                 if let Some(result) = nobodys {
                     let socket = self.shared.socket(key);
                     self.tell(ClientEvent::Ack { socket, id, result });
                 }
             }
-            Event::Unsent { key, name, args } => {
+            Event::Unsent { key, id, name, args } => {
                 let socket = self.shared.socket(key);
-                let name = name.to_string();
-                self.tell(ClientEvent::Unsent {
-                    socket,
-                    name,
-                    args,
-                    too_large: false,
-                });
+                self.unsent(socket, id, &name, EmitError::Disconnected(args));
             }
             Event::Disconnect { key, reason } => {
                 let socket = self.shared.socket(key);
@@ -650,20 +648,31 @@ impl<R: Runtime> Driver<R> {
             let Some(&key) = self.known.get(&packet.namespace[..]) else {
                 continue;
             };
-            let mut wakers = Vec::new();
-            if let Some(id) = id {
-                let result = Err(AckError::NotSent);
-                let _nobodys = self.shared.lock().resolve(key, id, result, &mut wakers);
-            }
-            wakers.into_iter().for_each(Waker::wake);
             // It may have left already.
             let socket = ClientSocket::new(self.shared.clone(), key, Arc::from(&packet.namespace[..]));
-            let name: String = name.to_string();
+            let error = if too_large {
+                EmitError::TooLarge(args)
+            } else {
+                EmitError::Disconnected(args)
+            };
+            self.unsent(socket, id, &name, error);
+        }
+    }
+
+    /// An event is given back: to the call that waits for its acknowledgement, or to whoever wants to know.
+    fn unsent(&self, socket: ClientSocket, id: Option<u64>, name: &str, error: EmitError) {
+        let mut wakers = Vec::new();
+        let nobodys = match id {
+            Some(id) => self.shared.lock().resolve_unsent(socket.key(), id, error, &mut wakers),
+            None => Some(error),
+        };
+        wakers.into_iter().for_each(Waker::wake);
+        if let Some(error) = nobodys {
             self.tell(ClientEvent::Unsent {
                 socket,
-                name,
-                args,
-                too_large,
+                name: name.to_string(),
+                too_large: matches!(error, EmitError::TooLarge(_)),
+                args: error.into_args(),
             });
         }
     }

@@ -47,6 +47,9 @@ pub enum ConnectFailed {
     /// The server has let nobody into this namespace in time.
     #[error("no answer to the CONNECT for {namespace} within {time:?}", namespace = .0.escape_debug(), time = .1)]
     TimedOut(String, Duration),
+    /// This can not be the name of a namespace, or there is a socket for it already.
+    #[error("bad namespace: {0}")]
+    BadNamespace(#[from] NamespaceError),
     /// An option can not be used.
     #[error("unusable {what}: {why}")]
     Unusable {
@@ -58,15 +61,6 @@ pub enum ConnectFailed {
     /// The client is closed, or its runtime has ended.
     #[error("the client is closed")]
     Closed,
-}
-
-impl From<NamespaceError> for ConnectFailed {
-    fn from(error: NamespaceError) -> Self {
-        Self::Unusable {
-            what: "namespace",
-            why: std::format!("{error}"),
-        }
-    }
 }
 
 impl From<Error> for ConnectFailed {
@@ -121,15 +115,34 @@ impl From<EmitFailed> for Error {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// The event was not sent.
+    /// The event was not sent, and its arguments are given back: at once, or when the socket ended or the server turned out
+    /// not to take as much.
     #[error(transparent)]
     Emit(#[from] EmitFailed),
-    /// No acknowledgement has come, or will come.
+    /// No acknowledgement has come, or will come. Whether the event arrived is not known.
     #[error(transparent)]
     Ack(#[from] AckError),
     /// The acknowledgement is not what was asked for.
     #[error("the acknowledgement is of another shape: {0}")]
     Decode(#[from] DecodeError),
+}
+
+/// Why there is nothing to [receive](super::SimpleClient::receive_timeout).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReceiveError {
+    /// Nothing came in time.
+    #[error("no event came in time")]
+    TimedOut,
+    /// Nothing will come any more: the client is closed, was thrown out, or has given up.
+    #[error("the client is disconnected")]
+    Disconnected,
+}
+
+impl From<ReceiveError> for Error {
+    fn from(error: ReceiveError) -> Self {
+        Self::application(error)
+    }
 }
 
 impl From<CallError> for Error {

@@ -92,7 +92,9 @@ pub enum ClientEvent {
     Closed {
         /// Why.
         reason: CloseReason,
-        /// How many messages were handed to a transport that has confirmed nothing.
+        /// What carried it in the end: also where it has moved while it was being closed, which is not told otherwise.
+        transport: Transport,
+        /// How many messages were handed to a transport that has confirmed nothing. On a WebSocket nothing is ever confirmed.
         in_doubt: usize,
         /// What went wrong, where something did.
         error: Option<Arc<ConnectError>>,

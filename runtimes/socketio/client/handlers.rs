@@ -34,6 +34,7 @@ pub(super) struct Handlers {
     pub(super) any: Option<OnAny>,
     pub(super) connect: Option<OnConnect>,
     pub(super) disconnect: Option<OnDisconnect>,
+    pub(super) unsent: Option<OnAny>,
     pub(super) connect_error: Option<OnConnectError>,
 }
 
@@ -94,6 +95,20 @@ impl Handlers {
             ClientEvent::Disconnect { socket, reason } => {
                 if let Some(handler) = self.disconnect.clone() {
                     call(runtime, shared, move || handler(socket, reason));
+                }
+            }
+            ClientEvent::Ack {
+                socket,
+                id,
+                result: Err(error),
+            } => log!(
+                warn,
+                "the event {id} to {:?} has no acknowledgement: {error}",
+                socket.namespace()
+            ),
+            ClientEvent::Unsent { socket, name, args, .. } if self.unsent.is_some() => {
+                if let Some(handler) = self.unsent.clone() {
+                    call(runtime, shared, move || handler(socket, name, args));
                 }
             }
             ClientEvent::Unsent {

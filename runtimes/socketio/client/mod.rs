@@ -20,13 +20,12 @@ use std::sync::Arc;
 use serde_core::Serialize;
 
 use super::super::Runtime;
-use crate::socketio::Json;
 use crate::socketio::client::Auth;
-pub use crate::socketio::client::{Config, DisconnectReason, WhenFull};
+pub use crate::socketio::client::{Config, DisconnectReason, NamespaceError, WhenFull};
 pub use crate::socketio::{AckError, AckToken, EmitError};
 pub use builder::ClientBuilder;
 pub use call::{Call, Emit};
-pub use error::{CallError, ConnectFailed, EmitFailed, Refused};
+pub use error::{CallError, ConnectFailed, EmitFailed, ReceiveError, Refused};
 pub use events::{ClientEvent, ClientEvents};
 use shared::Shared;
 pub use simple::{Received, SimpleClient};
@@ -125,7 +124,7 @@ impl<R> Client<R> {
     /// once, and wait for that. It shows nothing to be let in.
     ///
     /// # Errors
-    /// [`ConnectFailed::Unusable`]: there is a socket for this namespace already, or it can not be the name of one.
+    /// [`ConnectFailed::BadNamespace`]: there is a socket for this namespace already, or it can not be the name of one.
     /// [`ConnectFailed::Closed`]: the client is.
     pub fn join(&self, namespace: &str) -> Result<ClientSocket, ConnectFailed> {
         self.add(namespace, Auth::None)
@@ -134,20 +133,17 @@ impl<R> Client<R> {
     /// One more namespace on the same connection, as [`join`](Self::join), with something to show, each time.
     ///
     /// # Errors
-    /// As [`join`](Self::join); also [`ConnectFailed::Unusable`]: what is shown has no JSON form.
+    /// As [`join`](Self::join); also [`ConnectFailed::Unusable`]: what is shown is no JSON object.
     pub fn join_with<T: Serialize + ?Sized>(&self, namespace: &str, auth: &T) -> Result<ClientSocket, ConnectFailed> {
-        let auth = Json::encode(auth).map_err(|error| ConnectFailed::Unusable {
-            what: "auth",
-            why: std::format!("{error}"),
-        })?;
-        self.add(namespace, Auth::Value(auth))
+        self.add(namespace, Auth::Value(builder::shown(auth)?))
     }
 
     fn add(&self, namespace: &str, auth: Auth) -> Result<ClientSocket, ConnectFailed> {
         let shared = self.shared();
         let now = shared.now();
         let key = shared.with(|state| {
-            if state.over || state.leaving {
+            // With its last socket, the connection goes too.
+            if state.over || state.leaving || state.machine.sockets().next().is_none() {
                 return Err(ConnectFailed::Closed);
             }
             Ok(state.machine.connect(now, namespace, auth)?)
@@ -211,7 +207,7 @@ impl<R> Client<R> {
     }
 
     /// Waits until all sockets that there are were let in, or one of them can not be.
-    async fn joined(&self) -> Result<(), ConnectFailed> {
+    pub(in crate::runtime) async fn joined(&self) -> Result<(), ConnectFailed> {
         let shared = self.shared();
         poll_fn(|cx| {
             let mut state = shared.lock();

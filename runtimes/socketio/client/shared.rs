@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
-use super::{ClientEvent, ClientSocket, ConnectFailed};
+use super::{CallError, ClientEvent, ClientSocket, ConnectFailed, EmitFailed};
 use crate::engineio::Transport;
-use crate::socketio::client::Client as Machine;
+use crate::socketio::client::{Client as Machine, Event};
 use crate::socketio::{AckError, AckToken, Args, EmitError, Key};
 use crate::time::Instant;
 
@@ -64,7 +64,7 @@ pub(super) struct State {
 
 enum Waited {
     Pending(Option<Waker>),
-    Done(Result<Args, AckError>),
+    Done(Result<Args, CallError>),
 }
 
 struct Stream {
@@ -152,8 +152,20 @@ impl Shared {
             state.machine.close();
             // What is told of it may be awaited.
             while let Some(event) = state.machine.poll_event() {
-                if let crate::socketio::client::Event::Ack { key, id, result } = event {
-                    let _told = state.resolve(key, id, result, &mut wakers);
+                match event {
+                    Event::Ack { key, id, result } => {
+                        let _nobodys = state.resolve(key, id, result, &mut wakers);
+                    }
+                    Event::Unsent {
+                        key,
+                        id: Some(id),
+                        args,
+                        ..
+                    } => {
+                        let error = EmitError::Disconnected(args);
+                        let _nobodys = state.resolve_unsent(key, id, error, &mut wakers);
+                    }
+                    _ => {}
                 }
             }
             wakers.append(&mut state.waiting);
@@ -276,23 +288,24 @@ impl State {
     }
 
     /// The acknowledgement that is awaited, if it is there.
-    pub(super) fn poll_call(&mut self, key: Key, id: u64, cx: &Context<'_>) -> Poll<Result<Args, AckError>> {
+    pub(super) fn poll_call(&mut self, key: Key, id: u64, cx: &Context<'_>) -> Poll<Result<Args, CallError>> {
         match self.calls.remove(&(key, id)) {
             Some(Waited::Done(result)) => Poll::Ready(result),
             Some(Waited::Pending(_)) => {
                 self.expect(key, id, cx.waker());
                 Poll::Pending
             }
-            None => Poll::Ready(Err(AckError::Disconnected)),
+            None => Poll::Ready(Err(AckError::Disconnected.into())),
         }
     }
 
     /// Nobody waits for it any more.
     pub(super) fn forget_call(&mut self, key: Key, id: u64) {
         self.calls.remove(&(key, id));
+        self.machine.forget_ack(key, id);
     }
 
-    /// An acknowledgement has come. Gives it back where no call waits for it.
+    /// An acknowledgement has come, or will not come. Gives that back where no call waits for it.
     pub(super) fn resolve(
         &mut self,
         key: Key,
@@ -300,15 +313,38 @@ impl State {
         result: Result<Args, AckError>,
         wakers: &mut Vec<Waker>,
     ) -> Option<Result<Args, AckError>> {
-        match self.calls.get_mut(&(key, id)) {
-            Some(waited @ Waited::Pending(_)) => {
-                if let Waited::Pending(waker) = core::mem::replace(waited, Waited::Done(result)) {
-                    wakers.extend(waker);
-                }
+        match self.calls.get(&(key, id)) {
+            // The event itself comes back next, and is told instead.
+            Some(Waited::Pending(_)) if result == Err(AckError::NotSent) => None,
+            Some(Waited::Pending(_)) => {
+                self.answer_call(key, id, result.map_err(CallError::Ack), wakers);
                 None
             }
             Some(Waited::Done(_)) => None,
             None => Some(result),
+        }
+    }
+
+    /// An event whose acknowledgement was wanted comes back. Gives it back where no call waits for that.
+    pub(super) fn resolve_unsent(
+        &mut self,
+        key: Key,
+        id: u64,
+        error: EmitError,
+        wakers: &mut Vec<Waker>,
+    ) -> Option<EmitError> {
+        match self.calls.get(&(key, id)) {
+            Some(Waited::Pending(_)) => {
+                self.answer_call(key, id, Err(EmitFailed::Refused(error).into()), wakers);
+                None
+            }
+            _ => Some(error),
+        }
+    }
+
+    fn answer_call(&mut self, key: Key, id: u64, answer: Result<Args, CallError>, wakers: &mut Vec<Waker>) {
+        if let Some(Waited::Pending(waker)) = self.calls.insert((key, id), Waited::Done(answer)) {
+            wakers.extend(waker);
         }
     }
 

@@ -1,10 +1,13 @@
 //! A client for those who ask what came, in place of handlers that are called.
 
+use core::future::Future as _;
 use core::ops::Deref;
+use core::pin::pin;
 use core::task::Poll;
+use core::time::Duration;
 use std::string::String;
 
-use super::{AckToken, Client, ClientEvent, ClientEvents, ClientSocket, ConnectFailed};
+use super::{AckToken, Client, ClientEvent, ClientEvents, ClientSocket, ConnectFailed, ReceiveError};
 use crate::runtime::Runtime;
 use crate::socketio::Args;
 
@@ -16,6 +19,7 @@ use crate::socketio::Args;
 pub struct SimpleClient<R> {
     client: Client<R>,
     events: ClientEvents,
+    runtime: R,
 }
 
 /// An event that was received.
@@ -50,8 +54,12 @@ impl<R: Runtime + Default> SimpleClient<R> {
 }
 
 impl<R> SimpleClient<R> {
-    pub(super) fn new(client: Client<R>, events: ClientEvents) -> Self {
-        Self { client, events }
+    pub(super) fn new(client: Client<R>, events: ClientEvents, runtime: R) -> Self {
+        Self {
+            client,
+            events,
+            runtime,
+        }
     }
 
     /// The next event that the server emits; `None` when there will be none any more. Cancel-safe.
@@ -81,5 +89,22 @@ impl<R> SimpleClient<R> {
                 None => return Poll::Ready(None),
             }
         }
+    }
+}
+
+impl<R: Runtime> SimpleClient<R> {
+    /// The next event that the server emits, waiting no longer than this. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`ReceiveError::TimedOut`], and [`ReceiveError::Disconnected`] where there will be none any more.
+    pub async fn receive_timeout(&mut self, patience: Duration) -> Result<Received, ReceiveError> {
+        let mut sleep = pin!(self.runtime.sleep_until(self.runtime.now() + patience));
+        core::future::poll_fn(|cx| {
+            if let Poll::Ready(received) = self.poll_receive(cx) {
+                return Poll::Ready(received.ok_or(ReceiveError::Disconnected));
+            }
+            sleep.as_mut().poll(cx).map(|()| Err(ReceiveError::TimedOut))
+        })
+        .await
     }
 }

@@ -36,6 +36,10 @@ impl ClientSocket {
         &self.shared
     }
 
+    pub(super) fn key(&self) -> Key {
+        self.key
+    }
+
     /// The namespace's name.
     pub fn namespace(&self) -> &str {
         &self.namespace
@@ -50,6 +54,12 @@ impl ClientSocket {
     /// Whether it has been let into its namespace, and is there.
     pub fn is_connected(&self) -> bool {
         self.shared.lock().machine.is_connected(self.key)
+    }
+
+    /// Whether the server had kept this socket's rooms and its data over a lost connection when it was let in last, and
+    /// sends what it has missed: connection state recovery, as far as the server does it.
+    pub fn recovered(&self) -> bool {
+        self.shared.lock().machine.is_recovered(self.key)
     }
 
     /// Emits an event; several arguments are a tuple. They are encoded before this returns. The future waits for room in

@@ -102,7 +102,7 @@ enum App {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ParserName {
+pub enum ParserName {
     /// JSON text, with bytes beside it: what every client speaks
     Text,
     /// As npm's socket.io-msgpack-parser does
@@ -110,7 +110,7 @@ enum ParserName {
 }
 
 impl ParserName {
-    fn parser(self) -> &'static dyn Parser {
+    pub fn parser(self) -> &'static dyn Parser {
         match self {
             Self::Text => &TEXT,
             Self::Msgpack => &MSGPACK,

@@ -83,6 +83,9 @@ pub enum Event {
     Unsent {
         /// The socket.
         key: Key,
+        /// The number that the emit gave, if an acknowledgement was wanted. Where that was still waited for,
+        /// [`Event::Ack`] with [`NotSent`](AckError::NotSent) came just before.
+        id: Option<u64>,
         /// The event's name.
         name: Str,
         /// What would have come with it.
@@ -360,6 +363,17 @@ impl Client {
         Ok(id)
     }
 
+    /// Nobody waits for this acknowledgement any more: [`Event::Ack`] will not tell of it, and it takes no place among
+    /// [`Config::max_pending_acks`]. The event itself goes out as it would have; one that is sent until it is acknowledged
+    /// goes on to be.
+    pub fn forget_ack(&mut self, key: Key, id: u64) {
+        let retried = |socket: &Socket| socket.retries.iter().any(|retry| retry.emit.id == Some(id));
+        if !self.index(key).is_some_and(|index| retried(&self.sockets[index])) {
+            self.acks.resolve(key, id);
+        }
+        self.assert_invariants();
+    }
+
     /// Acknowledges an event.
     ///
     /// # Errors
@@ -592,6 +606,11 @@ impl Client {
     /// The id that the server knows a connected socket by.
     pub fn sid(&self, key: Key) -> Option<&Str> {
         self.sockets[self.index(key)?].sid.as_ref()
+    }
+
+    /// Whether the server has kept this socket's rooms and data when it was let in last, and sends what it has missed.
+    pub fn is_recovered(&self, key: Key) -> bool {
+        self.index(key).is_some_and(|index| self.sockets[index].recovered)
     }
 
     /// The namespace of a socket.
@@ -860,6 +879,7 @@ impl Client {
             socket.offset = None;
         }
         socket.pid = pid;
+        socket.recovered = recovered;
         socket.sid = Some(sid.clone());
         socket.state = State::Connected;
         socket.deadline = None;
@@ -1046,7 +1066,7 @@ impl Client {
             let result = Err(AckError::NotSent);
             self.tell(Event::Ack { key, id, result });
         }
-        self.tell(Event::Unsent { key, name, args });
+        self.tell(Event::Unsent { key, id, name, args });
     }
 
     fn tell(&mut self, event: Event) {

@@ -49,6 +49,8 @@ pub(super) struct Socket {
     /// What the server knows the socket's state by, if it keeps it, and the last event that was seen.
     pub(super) pid: Option<Str>,
     pub(super) offset: Option<Str>,
+    /// The server knew both, the last time that it let the socket in.
+    pub(super) recovered: bool,
     /// Counts the times that it was connected.
     pub(super) epoch: u64,
     /// What came before the answer to the CONNECT.
@@ -78,6 +80,7 @@ impl Socket {
             sid: None,
             pid: None,
             offset: None,
+            recovered: false,
             epoch: 0,
             early: Vec::new(),
             early_cost: 0,

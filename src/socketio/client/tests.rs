@@ -52,8 +52,12 @@ fn events(client: &mut Client) -> Vec<Event> {
 }
 
 fn unsent(key: Key, name: &str, json: &str) -> Event {
+    unsent_call(key, None, name, json)
+}
+
+fn unsent_call(key: Key, id: Option<u64>, name: &str, json: &str) -> Event {
     let (name, args) = (name.into(), args(json));
-    Event::Unsent { key, name, args }
+    Event::Unsent { key, id, name, args }
 }
 
 fn gone(key: Key, reason: DisconnectReason) -> Event {
@@ -342,7 +346,7 @@ fn what_waits_is_bounded_and_given_back() {
     let result = Err(AckError::NotSent);
     let back = [
         Event::Ack { key, id, result },
-        unsent(key, "x", "[0]"),
+        unsent_call(key, Some(id), "x", "[0]"),
         unsent(key, "x", "[1]"),
     ];
     assert_eq!(events(&mut client), back);
@@ -399,12 +403,18 @@ fn what_the_server_does_not_take_is_never_begun() {
     };
     let back = Event::Unsent {
         key,
+        id: Some(second),
         name: "c".into(),
         args: bytes(90),
     };
     assert_eq!(
         events(&mut client),
-        [not_sent(first), unsent(key, "a", &large), not_sent(second), back]
+        [
+            not_sent(first),
+            unsent_call(key, Some(first), "a", &large),
+            not_sent(second),
+            back
+        ]
     );
     // Known.
     assert_eq!(
@@ -584,6 +594,7 @@ fn the_state_is_taken_up_where_it_was() {
             recovered: true
         }]
     );
+    assert!(client.is_recovered(key));
     receive(&mut client, "2[\"a\",1,\"offset1\"]");
     receive(&mut client, "2[\"b\",1,2]");
     receive(&mut client, "27[\"c\",\"not an offset\"]");
@@ -603,6 +614,7 @@ fn the_state_is_taken_up_where_it_was() {
             recovered: false
         }]
     );
+    assert!(!client.is_recovered(key));
     assert_eq!(lose(&mut client), "0{\"pid\":\"p2\",\"token\":1}");
     receive(&mut client, "0{\"sid\":\"other\"}");
     client.set_auth(key, Auth::None);
@@ -673,7 +685,7 @@ fn sent_again_until_acknowledged() {
                 id: fourth,
                 result: Err(AckError::NotSent)
             },
-            unsent(key, "d", "[4]"),
+            unsent_call(key, Some(fourth), "d", "[4]"),
             Event::Ack {
                 key,
                 id: third,
@@ -700,4 +712,35 @@ fn part_of_a_packet_is_not_lost() {
     client.put_back(first);
     client.close();
     assert_eq!(sent(&mut client), ["52-[\"x\"]", "[1]", "[2]", "1", "CLOSE"]);
+}
+
+#[test]
+fn an_acknowledgement_that_nobody_waits_for_takes_no_place() {
+    let config = Config {
+        max_pending_acks: 1,
+        ..Config::default()
+    };
+    let mut client = Client::new(config);
+    let key = client.connect(at(0), "/", Auth::None).unwrap();
+    let waits = client.emit_with_ack(at(0), key, "a", args("[]"), None).unwrap();
+    client.forget_ack(key, waits);
+    assert_eq!(client.poll_timeout(), None);
+    reconnect(&mut client, "0{\"sid\":\"id\"}");
+    for name in ["b", "c"] {
+        let id = client.emit_with_ack(at(1), key, name, args("[]"), None).unwrap();
+        assert!(client.emit_with_ack(at(1), key, name, args("[]"), None).is_err());
+        client.forget_ack(key, id);
+        receive(&mut client, &format!("3{id}[]"));
+    }
+    assert_eq!(sent(&mut client), ["20[\"a\"]", "21[\"b\"]", "22[\"c\"]"]);
+    // What is sent until it is acknowledged goes on to be.
+    let id = client.emit_with_retries(at(1), key, "d", args("[]")).unwrap();
+    client.forget_ack(key, id);
+    sent(&mut client);
+    client.handle_timeout(at(61));
+    assert_eq!(sent(&mut client), [format!("2{id}[\"d\"]")]);
+    receive(&mut client, &format!("3{id}[]"));
+    assert_eq!(client.waiting(), 0);
+    let result = Ok(args("[]"));
+    assert_eq!(events(&mut client), [Event::Ack { key, id, result }]);
 }

@@ -4,13 +4,12 @@ import { createServer } from "node:http";
 import { createRequire } from "node:module";
 
 const root = process.env.SOCKETIO_MODULES ?? new URL("../../interop/", import.meta.url).pathname;
-const { Server } = createRequire(root + "/")("socket.io");
-const http = createServer();
+const require = createRequire(root + "/");
+const { Server } = require("socket.io");
+const msgpack = process.argv.includes("--msgpack");
 const recovery = process.argv.includes("--recovery");
-const io = new Server(http, {
-  pingInterval: 5000,
-  ...(recovery ? { connectionStateRecovery: { maxDisconnectionDuration: 60_000 } } : {}),
-});
+const seen = [];
+let io;
 
 const handle = (socket) => {
   socket.emit("auth", socket.handshake.auth);
@@ -31,20 +30,49 @@ const handle = (socket) => {
   socket.on("in-room", (room, ...args) => io.of(socket.nsp.name).to(room).emit("room-msg", room, ...args));
   socket.on("disconnect-me", (close) => socket.disconnect(close));
   socket.on("cut-me", () => socket.conn.close(true));
+  // Once the connection is lost, n events that are missed.
+  socket.on("break-and-tell", (n) => {
+    socket.conn.transport.socket?._socket?.destroy();
+    const gone = setInterval(() => {
+      if (socket.connected) return;
+      clearInterval(gone);
+      for (let i = 0; i < n; i++) io.of(socket.nsp.name).to(socket.id).emit("n", i, Buffer.from([i]));
+    }, 5);
+  });
+  // Acknowledged the third time that it comes.
+  socket.on("third-time", (id, ack) => {
+    seen.push(id);
+    if (seen.filter((other) => other === id).length === 3) ack(id);
+  });
+  socket.on("seen", (ack) => ack(seen));
+  // Everybody's connection ends in order, and the server listens again.
+  socket.on("restart", () => {
+    const { port } = io.httpServer.address();
+    io.close(() => serve(port));
+  });
   socket.on("break-me", () => socket.conn.transport.socket?._socket?.destroy());
 };
-io.on("connection", handle);
-io.of("/custom").on("connection", handle);
-io.of("/reject").use((_, next) => {
-  const error = new Error("nope");
-  error.data = { code: 7 };
-  next(error);
-});
-io.of("/auth").use((socket, next) => {
-  next(socket.handshake.auth.token === "secret" ? undefined : new Error("unauthorized"));
-});
-io.of("/auth").on("connection", handle);
-io.of("/slow").use(() => {});
+const serve = (port, ready) => {
+  const http = createServer();
+  io = new Server(http, {
+    pingInterval: 5000,
+    ...(msgpack ? { parser: require("socket.io-msgpack-parser") } : {}),
+    ...(recovery ? { connectionStateRecovery: { maxDisconnectionDuration: 60_000 } } : {}),
+  });
+  io.on("connection", handle);
+  io.of("/custom").on("connection", handle);
+  io.of("/reject").use((_, next) => {
+    const error = new Error("nope");
+    error.data = { code: 7 };
+    next(error);
+  });
+  io.of("/auth").use((socket, next) => {
+    next(socket.handshake.auth.token === "secret" ? undefined : new Error("unauthorized"));
+  });
+  io.of("/auth").on("connection", handle);
+  io.of("/slow").use(() => {});
+  http.listen(port, "127.0.0.1", () => ready?.(http.address().port));
+};
 
-http.listen(0, "127.0.0.1", () => console.log(http.address().port));
+serve(0, (port) => console.log(port));
 process.stdin.on("end", () => process.exit(0)).resume();

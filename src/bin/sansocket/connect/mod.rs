@@ -17,6 +17,7 @@ use sansocket::tls::Connector;
 
 use crate::arguments::{self, RuntimeName};
 use crate::runtimes::{self, Job};
+use crate::serve::ParserName;
 use crate::tls::ClientTls;
 use conversation::Conversation;
 
@@ -65,6 +66,9 @@ pub struct Arguments {
     /// Print only events of this name; may be repeated (Socket.IO)
     #[arg(long, value_name = "NAME")]
     event: Vec<String>,
+    /// How Socket.IO packets are written: as the server does it [default: text]
+    #[arg(long, value_enum)]
+    parser: Option<ParserName>,
     /// How often to try again in a row, where connecting fails or the connection breaks: a number, or `forever`
     #[arg(long, value_parser = attempts, value_name = "N|forever", default_value = "0")]
     reconnect: Attempts,
@@ -182,6 +186,7 @@ impl Arguments {
             Protocol::EngineIo if self.auth.is_some() => Some("--auth"),
             Protocol::EngineIo if !self.namespace.is_empty() => Some("--namespace"),
             Protocol::EngineIo if !self.event.is_empty() => Some("--event"),
+            Protocol::EngineIo if self.parser.is_some() => Some("--parser"),
             Protocol::EngineIo => None,
         }
     }

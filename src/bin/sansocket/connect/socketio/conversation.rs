@@ -44,7 +44,6 @@ pub struct Conversation<R> {
     /// The events that want an answer.
     unanswered: BTreeMap<(String, u64), AckToken>,
     open: bool,
-    transport: Option<Transport>,
     asked: Asked,
     /// The client was told to close, and not only found to be closed.
     closing: bool,
@@ -79,7 +78,6 @@ impl<R: Runtime> Conversation<R> {
             awaited: BTreeMap::new(),
             unanswered: BTreeMap::new(),
             open: false,
-            transport: None,
             asked: Asked::Nothing,
             closing: false,
             held: None,
@@ -257,13 +255,9 @@ impl<R: Runtime> Conversation<R> {
             ClientEvent::Opened { transport, sid } => {
                 self.open = true;
                 self.ended = None;
-                self.transport = Some(transport);
                 self.out.opened(sid.as_str(), transport.as_str());
             }
-            ClientEvent::Upgraded => {
-                self.transport = Some(Transport::WebSocket);
-                self.out.upgraded();
-            }
+            ClientEvent::Upgraded => self.out.upgraded(),
             ClientEvent::UpgradeFailed(error) => self.out.upgrade_error(&error.to_string()),
             ClientEvent::Connect { socket, sid, recovered } => {
                 let namespace = socket.namespace();
@@ -314,13 +308,15 @@ impl<R: Runtime> Conversation<R> {
             }
             ClientEvent::Closed {
                 reason: why,
+                transport,
                 in_doubt,
                 error,
-            } => self.closed(
-                why,
-                in_doubt,
-                error.map(|error| (error.kind().as_str(), error.to_string())),
-            ),
+            } => {
+                // On a WebSocket nothing confirms anything, and nothing is to be made of that.
+                let doubted = if transport == Transport::Polling { in_doubt } else { 0 };
+                let error = error.map(|error| (error.kind().as_str(), error.to_string()));
+                self.closed(why, in_doubt, doubted, error);
+            }
             ClientEvent::Failed(error) => {
                 self.out.error(error.kind().as_str(), &error.to_string());
                 self.ended = Some(format!("no connection: {error}"));
@@ -409,7 +405,7 @@ impl<R: Runtime> Conversation<R> {
         }
     }
 
-    fn closed(&mut self, why: CloseReason, in_doubt: usize, error: Option<(&'static str, String)>) {
+    fn closed(&mut self, why: CloseReason, in_doubt: usize, doubted: usize, error: Option<(&'static str, String)>) {
         self.open = false;
         let words = reason(why);
         if let Some((kind, message)) = &error {
@@ -422,11 +418,9 @@ impl<R: Runtime> Conversation<R> {
         }
         let json = || json!({"event": "close", "reason": words, "in_doubt": in_doubt});
         self.out.say(json, "33", || format!("closed: {words}"));
-        // On a WebSocket nothing confirms anything, and nothing is to be made of that.
-        let doubted = in_doubt > 0 && self.transport == Some(Transport::Polling) && self.closing;
-        if doubted {
-            self.lost += in_doubt;
-            let message = format!("{in_doubt} messages may not have arrived: the server did not confirm them");
+        if doubted > 0 && self.closing {
+            self.lost += doubted;
+            let message = format!("{doubted} messages may not have arrived: the server did not confirm them");
             self.out.error("connection", &message);
         }
         self.in_order = Some(why == CloseReason::ClientDisconnect && error.is_none());

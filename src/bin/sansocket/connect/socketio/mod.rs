@@ -48,6 +48,9 @@ fn builder<R: Runtime>(arguments: &Arguments, runtime: R) -> ClientBuilder<R> {
     for (name, value) in &arguments.query {
         builder = builder.query(name, value);
     }
+    if let Some(parser) = arguments.parser {
+        builder = builder.parser(parser.parser());
+    }
     if let Some(auth) = &arguments.auth {
         builder = builder.auth(&auth.0);
     }
