@@ -38,6 +38,8 @@ mod app;
 mod bench;
 #[path = "socketio/broadcasts.rs"]
 mod broadcasts;
+#[path = "socketio/bulk.rs"]
+mod bulk;
 #[path = "socketio/calls.rs"]
 mod calls;
 #[path = "socketio/ending.rs"]
@@ -54,6 +56,8 @@ mod namespaces;
 mod pressure;
 #[path = "socketio/recovery.rs"]
 mod recovery;
+#[path = "socketio/stubborn.rs"]
+mod stubborn;
 #[path = "socketio/threads.rs"]
 mod threads;
 #[path = "socketio/violations.rs"]

@@ -350,9 +350,12 @@ fn recover(
 ) -> Option<Arc<SocketCore>> {
     let mut recovery = namespace.recovery()?;
     let back = recovery.restore(link.cell.now(), pid, offset)?;
+    if !link.takes_at_once(&back.missed) {
+        return None;
+    }
     let socket = SocketCore::new(back.sid, namespace.clone(), link.clone(), key, back.rooms);
     // Nobody else has set these.
-    let _first = socket.data.set(back.data);
+    let _first = back.data.take().map(|data| socket.data.set(data));
     let _first = socket.pid.set(pid.into());
     socket.recovered.store(true, Ordering::Relaxed);
     namespace.insert(&socket);
@@ -386,6 +389,7 @@ fn let_in(registry: &Registry, socket: &Arc<SocketCore>, returning: Option<Retur
         (Some(recovery), Some(returning)) => recovery.missed(&socket.id, &returning.rooms, &returning.offset),
         _ => None,
     };
+    let missed = missed.filter(|missed| socket.link.takes_at_once(missed));
     socket.recovered.store(missed.is_some(), Ordering::Relaxed);
     let pid = match (&missed, returning) {
         (Some(_), Some(returning)) => {

@@ -106,8 +106,9 @@ impl<R: Runtime> Builder<R> {
     /// and the events that were meant for them meanwhile. Not done unless it is asked for.
     ///
     /// A time is how long they may be away; [`RecoveryConfig`] has all limits, which are those of each namespace. Each event
-    /// is sent with one more argument, its offset; events that want an acknowledgement, and volatile ones, are not kept. To
-    /// be noticed by a client, there must have been one event at least that it was sent before.
+    /// is sent with one more argument, its offset; events that want an acknowledgement, and volatile ones, are not kept.
+    /// Whoever has missed more than half of [`max_queue`](Config::max_queue) is somebody new, and so is a client that was
+    /// sent no event before. What is too old is let go with the next event, join or leave of the namespace.
     #[must_use]
     pub fn recovery(mut self, limits: impl Into<RecoveryConfig>) -> Self {
         self.recovery = Some(limits.into());

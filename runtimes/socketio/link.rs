@@ -18,6 +18,9 @@ use crate::socketio::{AckError, AckToken, Args, EmitError, Encoded, Key, Transmi
 use crate::time::Instant;
 use crate::wire::{Cell, CellAlarm};
 
+/// What a packet costs in a queue beside its bytes, for each of its messages.
+const PACKET_OVERHEAD: usize = 64;
+
 /// One connection, for whoever sends to one of its sockets.
 ///
 /// The machine's lock is only taken inside of the session's: what the machine wants to say goes out in its order, whoever
@@ -25,6 +28,8 @@ use crate::wire::{Cell, CellAlarm};
 pub(super) struct Link {
     pub(super) cell: Arc<Cell<App>>,
     pub(super) request: Option<Arc<Request>>,
+    /// How much the machine queues. Bytes.
+    max_queue: usize,
     state: Mutex<LinkState>,
 }
 
@@ -85,10 +90,12 @@ impl Slot {
 
 impl Link {
     pub(super) fn new(cell: Arc<Cell<App>>, config: Arc<Config>, request: Option<Arc<Request>>) -> Self {
+        let max_queue = config.max_queue;
         let machine = Connection::new(config, cell.now());
         Self {
             cell,
             request,
+            max_queue,
             state: Mutex::new(LinkState {
                 machine,
                 sockets: SmallVec::new(),
@@ -119,6 +126,15 @@ impl Link {
         });
         wakers.into_iter().for_each(Waker::wake);
         result
+    }
+
+    /// Whether so much may be queued for a client that comes back, and there is still room for what comes after it: one that
+    /// missed more would be thrown out by the next broadcast.
+    pub(super) fn takes_at_once(&self, missed: &[Encoded]) -> bool {
+        let size = missed
+            .iter()
+            .map(|packet| packet.size() + packet.count() * PACKET_OVERHEAD);
+        size.sum::<usize>() <= self.max_queue / 2
     }
 
     /// Looks at the machine without changing it.

@@ -55,6 +55,7 @@ mod handle;
 mod handlers;
 mod intercept;
 mod link;
+mod memory;
 mod namespace;
 mod pattern;
 mod refused;

@@ -18,6 +18,7 @@ use super::emit::Emit;
 use super::gather::CallAll;
 use super::handlers::{AnyData, BoxError, Handlers, OnOutgoing, Unfit};
 use super::intercept::Passage;
+use super::memory::{Memory, Remembering};
 use super::refused::Refused;
 use super::registry::Registry;
 use super::reply::Reply;
@@ -26,7 +27,7 @@ use crate::engineio::Str;
 use crate::runtime::engineio::Outcome;
 use crate::socketio::server::DisconnectReason;
 use crate::socketio::{
-    Args, BROADCAST_IDS, Body, Encoded, FromArgs, IntoArgs, Packet, Parser, Recovery, RecoveryConfig, Rooms, Selection,
+    Args, BROADCAST_IDS, Body, Encoded, FromArgs, IntoArgs, Packet, Parser, RecoveryConfig, Rooms, Selection,
 };
 use crate::time::Instant;
 
@@ -40,10 +41,7 @@ pub(super) struct NamespaceCore {
     registry: Weak<Registry>,
     parser: &'static dyn Parser,
     /// What is kept for sockets whose connection was lost, where that is wanted.
-    ///
-    /// Its lock is taken before all others, and kept while an event goes to its sockets: they get all events in the order
-    /// of their offsets.
-    pub(super) recovery: Option<Mutex<Recovery<AnyData>>>,
+    pub(super) recovery: Option<Memory>,
     next: AtomicU64,
     next_call: AtomicU64,
     shards: Vec<Mutex<Shard>>,
@@ -68,7 +66,7 @@ impl NamespaceCore {
             handlers,
             registry,
             parser,
-            recovery: recovery.map(|(config, tag)| Mutex::new(Recovery::new(config).tagged(&tag))),
+            recovery: recovery.map(|(config, tag)| Memory::new(config, &tag)),
             next: AtomicU64::new(0),
             next_call: AtomicU64::new(0),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -95,15 +93,14 @@ impl NamespaceCore {
         self.handlers.look(|table| table.outgoing.clone())
     }
 
-    pub(super) fn recovery(&self) -> Option<MutexGuard<'_, Recovery<AnyData>>> {
-        // No code of the application's runs under this lock.
-        let recovery = self.recovery.as_ref()?;
-        Some(recovery.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(super) fn recovery(&self) -> Option<Remembering<'_>> {
+        Some(self.recovery.as_ref()?.lock())
     }
 
     /// Whether it keeps something of sockets that are away.
     pub(super) fn remembers(&self, now: Instant) -> bool {
-        self.recovery().is_some_and(|mut recovery| {
+        self.recovery.as_ref().is_some_and(|memory| {
+            let mut recovery = memory.lock_quietly();
             recovery.handle_timeout(now);
             !recovery.is_empty()
         })
@@ -169,7 +166,8 @@ impl NamespaceCore {
                 (was_member, &mut recovery, socket.pid.get(), socket.data.get())
             {
                 let others = rooms.iter().skip(1).cloned();
-                recovery.keep(socket.link.cell.now(), pid, &socket.id, others, data.clone());
+                let data = recovery.memory().keep(data.clone());
+                recovery.keep(socket.link.cell.now(), pid, &socket.id, others, data);
             }
             *membership = Membership::Gone(rooms);
             shard.rooms.remove(socket.number);
@@ -249,7 +247,9 @@ impl NamespaceCore {
 ///
 /// Handlers of one client start in the order of its events and run concurrently, so that one which awaits an answer of its
 /// own client does not wait for itself. How many may run at once is [`Builder::concurrency`](super::Builder::concurrency).
-/// A panic in one ends that client's connection and nothing else.
+/// A panic in one ends that client's connection and nothing else. One that never returns keeps its place, and what it
+/// holds, until the server ends: also when its client is gone, which [`Socket::is_connected`] tells. A shutdown waits for
+/// handlers as long as it has patience, and drops them then.
 pub struct Namespace<D = ()> {
     core: Arc<NamespaceCore>,
     data: PhantomData<fn() -> D>,

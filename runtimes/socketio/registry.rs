@@ -253,6 +253,9 @@ impl Registry {
         }
         for namespace in self.namespaces() {
             namespace.handlers.clear();
+            if let Some(memory) = &namespace.recovery {
+                memory.clear();
+            }
         }
     }
 }

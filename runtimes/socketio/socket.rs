@@ -159,6 +159,7 @@ impl SocketCore {
         let current = successor.as_ref().unwrap_or(self);
         let selection = Selection::all().to(&*self.id);
         let now = current.link.cell.now();
+        recovery.handle_timeout(now);
         let with_offset = args.with_last(&recovery.next_offset());
         let sent = current.link.with(|state, _, _| {
             let sent = state.machine.emit_encoded(current.key, name, with_offset);

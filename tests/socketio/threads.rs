@@ -84,3 +84,97 @@ fn handlers_without_async_do_the_same() {
     // The handlers are gone, and what they held.
     assert!(told.recv_timeout(PATIENCE).is_err());
 }
+
+#[test]
+fn everything_else_works_without_async() {
+    let io = Threaded::builder().recovery(PATIENCE).build();
+    let main = io.of("/");
+    main.middleware(|request| {
+        let auth: serde_json::Value = request.auth()?;
+        match auth["token"].as_str() {
+            Some("wrong") => Err(Refused::new("wrong token")),
+            _ => Ok(request.join("all")),
+        }
+    });
+    let main = main.on_connect(|request| Ok(request.id().len()));
+    main.intercept(|_, event, _| {
+        thread::sleep(Duration::from_millis(1));
+        event != "dropped"
+    });
+    let (says, told) = mpsc::channel();
+    main.on_any_outgoing(move |socket, event, args| {
+        let note = format!("{} {event}{}", socket.data(), args.json());
+        let _nobody = says.send(note);
+    });
+    main.on_other(|_, event, _| Ack(event))
+        .on("who", |socket: Socket<usize>, ()| {
+            Ack((socket.recovered(), *socket.data(), socket.is_in("all")))
+        })
+        .on("sum", |socket: Socket<usize>, ()| {
+            let answers = socket
+                .namespace()
+                .to("all")
+                .call_all::<i64>(Duration::from_millis(300), "number", &())?;
+            let known = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok());
+            Ok::<_, sansocket::Error>(Ack((answers.len(), known.sum::<i64>())))
+        });
+    io.of_pattern("/room-*");
+    let bound = io.bind("127.0.0.1:0").expect("a free port");
+    let (address, handle) = (bound.local_addr(), bound.handle());
+    let serving = thread::spawn(move || bound.serve());
+    let server = Server::elsewhere(address);
+
+    let mut a = Client::open(&server);
+    a.send(r#"0{"token":"wrong"}"#);
+    a.expect(r#"4{"message":"wrong token"}"#);
+    let enter = |client: &mut Client, auth: &str| -> (String, String) {
+        client.send(&format!("0{auth}"));
+        let answer = client.next();
+        let json: serde_json::Value = serde_json::from_str(&answer[1..]).expect("JSON");
+        let text = |name: &str| json[name].as_str().expect("a text").to_owned();
+        (text("sid"), text("pid"))
+    };
+    let identity = enter(&mut a, "");
+    let mut b = Client::open(&server);
+    enter(&mut b, "");
+    a.send(r#"25["dropped"]"#);
+    assert_eq!(a.call(r#"["other"]"#), r#"["other"]"#);
+    assert_eq!(a.call(r#"["who"]"#), "[false,20,true]");
+
+    // One of two answers.
+    a.send(r#"27["sum"]"#);
+    let packet = a.next();
+    b.expect(&packet);
+    let id = packet
+        .strip_prefix('2')
+        .and_then(|rest| rest.strip_suffix(r#"["number"]"#));
+    a.send(&format!("3{}[5]", id.expect("a call")));
+    a.expect("37[2,5]");
+    for _ in 0..2 {
+        assert_eq!(told.recv_timeout(PATIENCE).as_deref(), Ok("20 number[]"));
+    }
+
+    // It goes, and comes back to what it missed.
+    let main = handle.of("/");
+    main.in_room("all").emit("one", &1).expect("it can be sent");
+    let packet = a.next();
+    let offset = packet
+        .strip_prefix(r#"2["one",1,""#)
+        .and_then(|rest| rest.strip_suffix("\"]"));
+    let offset = offset.expect("an offset").to_owned();
+    drop(a);
+    while handle.socket_count() == 2 {
+        thread::sleep(Duration::from_millis(2));
+    }
+    main.in_room("all").emit("two", &2).expect("it can be sent");
+    let mut a = Client::open(&server);
+    let auth = format!(r#"{{"pid":"{}","offset":"{offset}"}}"#, identity.1);
+    assert_eq!(enter(&mut a, &auth), identity);
+    assert!(a.next().starts_with(r#"2["two",2,""#));
+    assert_eq!(a.call(r#"["who"]"#), "[true,20,true]");
+    a.send("0/room-1,");
+    assert!(a.next().starts_with("0/room-1,{"));
+    assert_eq!((main.close_room("all"), handle.stats().broadcasts), (2, 3));
+    handle.shutdown(PATIENCE / 10);
+    serving.join().expect("nothing panicked").expect("it ends in order");
+}
