@@ -13,5 +13,6 @@ fn main() {
     chat.on("add", |_socket, (a, b): (i64, i64)| Ack(a + b)); //~ is not a future
     chat.on_connected(|socket| println!("{}", socket.id())); //~ is not a future
     chat.on_disconnect(|socket, _reason| async move { socket.id().to_owned() }); //~ a handler returns `()` or a `Result<(), E>`
+    chat.intercept(|_socket, _event, _args| async move { 5 }); //~ an interceptor returns `()`, `bool`, `Option<Args>`, or a `Result` of one of them
     chat.on_connect(|request| async move { request.id().to_owned() }); //~ Result<_, Refused>
 }

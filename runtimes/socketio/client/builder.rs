@@ -82,8 +82,10 @@ impl<R: Runtime> ClientBuilder<R> {
     /// Connects, and waits until the sockets of all namespaces were let in.
     ///
     /// # Errors
-    /// [`ConnectFailed::Refused`]: the server does not let one of them in; the client is closed then. With reconnection,
-    /// that of the last attempt.
+    /// [`ConnectFailed::Refused`]: the server does not let one of them in; the client is closed then, and nothing is tried
+    /// again. [`ConnectFailed::TimedOut`]: it has not answered for one of them in time. [`ConnectFailed::Connection`]: there
+    /// is no connection; with reconnection, that of the last attempt. [`ConnectFailed::Unusable`],
+    /// [`ConnectFailed::BadNamespace`]: an option that can not be used; nothing was tried.
     pub async fn connect(self) -> Result<Client<R>, ConnectFailed> {
         let client = self.start()?;
         client.joined().await?;
