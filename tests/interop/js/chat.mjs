@@ -118,6 +118,15 @@ await withBrowser({ viewport: { width: 1000, height: 700 } }, async (browser) =>
     await ben.click("#rooms button:has-text('lobby')");
     await ann.waitForFunction(() => document.querySelector("#count").textContent === "2");
 
+    // The same tab a second time: the newer one has the name, and the older one does not fight for it.
+    const [twin] = await Promise.all([ann.waitForEvent("popup"), ann.evaluate(() => void open(location.href))]);
+    await ann.waitForFunction(() => document.querySelector("#refusal").textContent.includes("another window"));
+    await twin.waitForFunction(() => document.querySelector("#count").textContent === "2");
+    await twin.close();
+    await heard(ben, "Ann left");
+    await ann.press("#name", "Enter");
+    await ann.waitForFunction(() => document.querySelector("#count").textContent === "2");
+
     // A phone.
     await ann.setViewportSize({ width: 360, height: 640 });
     await noScroll(ann);

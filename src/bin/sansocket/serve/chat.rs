@@ -185,6 +185,8 @@ async fn leave(socket: Socket, reason: DisconnectReason) -> Result<()> {
     let person = socket.data();
     let _door = person.chat.door.lock().await;
     let why = match reason {
+        // Nobody misses this socket: there is another one.
+        _ if !person.name.is_held() => "came back",
         DisconnectReason::PingTimeout | DisconnectReason::TransportError => "lost the connection",
         _ => "left",
     };

@@ -60,6 +60,14 @@ impl Name {
     pub fn text(&self) -> &str {
         &self.text
     }
+
+    /// Whether this is whose it is still, and not another socket's of the same browser.
+    pub fn is_held(&self) -> bool {
+        let holders = self.names.holders();
+        holders
+            .get(&self.text.to_lowercase())
+            .is_some_and(|holder| holder.id == self.id)
+    }
 }
 
 impl Drop for Name {
@@ -95,6 +103,7 @@ mod tests {
         assert!(names.claim("Ann", "other", "2").is_none());
         let (back, former) = names.claim("ann", "k", "2").expect("she has the key");
         assert_eq!(former.as_deref(), Some("1"));
+        assert!(back.is_held() && !lost.is_held());
         drop(lost);
         assert!(names.claim("Ann", "", "3").is_none(), "she is here still");
         drop(back);

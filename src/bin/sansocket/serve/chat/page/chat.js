@@ -99,7 +99,8 @@ socket.on("left", (id, why) => {
   if (!person) return;
   people.delete(id);
   isTyping(id, false);
-  addNotice({ name: person.name }, ` ${why}`);
+  // Whose tab has a new connection has not gone anywhere.
+  if (why !== "came back") addNotice({ name: person.name }, ` ${why}`);
   showWho();
   askForRooms();
 });

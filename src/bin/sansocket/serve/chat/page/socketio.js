@@ -90,14 +90,17 @@ class Socket {
   #open() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#session?.close(), this.#options.timeout);
+    // Of a session that was given up, nothing is of interest any more.
+    const isCurrent = () => session === this.#session;
     const session = openSession(this.#options.path, this.#options.transports, {
-      open: () => this.#authenticate((auth) => session === this.#session && this.#write(CONNECT, auth)),
+      open: () => this.#authenticate((auth) => isCurrent() && this.#write(CONNECT, auth)),
       transport: (name) => {
+        if (!isCurrent()) return;
         this.transport = name;
         this.#tell("transport", name);
       },
-      message: (data) => this.#receive(data),
-      end: (reason) => this.#ended(session, reason),
+      message: (data) => isCurrent() && this.#receive(data),
+      end: (reason) => isCurrent() && this.#ended(reason),
     });
     this.#session = session;
   }
@@ -108,8 +111,7 @@ class Socket {
     else then(auth);
   }
 
-  #ended(session, reason) {
-    if (session !== this.#session) return;
+  #ended(reason) {
     clearTimeout(this.#timer);
     this.#session = this.#partial = this.transport = null;
     this.#left(this.#isWanted ? reason : "io client disconnect");
@@ -166,10 +168,14 @@ class Socket {
         // Asking again would change nothing; the program may know better.
         this.disconnect();
         return this.#tell("connect_error", Object.assign(new Error(data.message), { data: data.data }));
-      case DISCONNECT:
+      case DISCONNECT: {
+        const session = this.#session;
         this.#isWanted = false;
-        this.#left("io server disconnect");
-        return this.#session.close();
+        this.#session = this.transport = null;
+        // It may be about to close the connection itself, and would then not understand a goodbye.
+        setTimeout(() => session.close(), 1_000);
+        return this.#left("io server disconnect");
+      }
       case EVENT:
       case BINARY_EVENT:
         if (ack !== null) data.push((...args) => this.#write(ACK, args, ack));
