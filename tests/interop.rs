@@ -591,7 +591,8 @@ scenarios! {
 
 /// Two visitors of the page that the plain command serves: no `--app`. With `npm`, one has npm's socket.io-client.
 fn chat(plan: &str, more: &[&str]) {
-    let server = Server::start(&[]);
+    // A tab that is closed while it polls may be gone without a word: a ping finds that out before a step's deadline.
+    let server = Server::start(&["--ping-interval", "2s", "--ping-timeout", "10s"]);
     let mut script = Js.run("chat", &server, plan, more);
     script.end_well(BROWSER_DEADLINE);
     println!("{}", script.output());

@@ -17,7 +17,7 @@ const OPEN = "0", CLOSE = "1", PING = "2", PONG = "3", MESSAGE = "4", UPGRADE = 
  */
 export function openSession(endpoint, transports, on) {
   let sid = null, handshake = null, watchdog = null, webSocket = null;
-  let isOver = false, isOnWebSocket = false, isProven = false, isPolling = false, isPosting = false;
+  let isOver = false, isOnWebSocket = false, isProven = false, isPolling = false, posting = null;
   const queue = [];
   const requests = new AbortController();
 
@@ -118,7 +118,7 @@ export function openSession(endpoint, transports, on) {
   }
 
   function move() {
-    if (isOver || isOnWebSocket || !isProven || isPolling || isPosting) return;
+    if (isOver || isOnWebSocket || !isProven || isPolling || posting) return;
     isOnWebSocket = true;
     webSocket.send(UPGRADE);
     on.transport("websocket");
@@ -133,25 +133,20 @@ export function openSession(endpoint, transports, on) {
   }
 
   async function flush() {
-    if (isOver || isPosting || !sid || !queue.length || (isProven && !isOnWebSocket)) return;
+    if (isOver || posting || !sid || !queue.length || (isProven && !isOnWebSocket)) return;
     if (isOnWebSocket) {
       for (const packet of queue.splice(0)) webSocket.send(packet);
       return;
     }
-    isPosting = true;
-    try {
-      await request("POST", nextPayload());
-    } catch {
-      end("transport error");
-    }
-    isPosting = false;
+    posting = request("POST", nextPayload()).catch(() => end("transport error"));
+    await posting;
+    posting = null;
     move();
     flush();
   }
 
   /** As many packets as the server takes at once, but at least one. */
   function nextPayload() {
-    const encode = (packet) => (typeof packet === "string" ? packet : "b" + toBase64(packet));
     let payload = encode(queue.shift());
     let size = byteLength(payload);
     while (queue.length) {
@@ -169,15 +164,37 @@ export function openSession(endpoint, transports, on) {
 
   return {
     send: (data) => write(typeof data === "string" ? MESSAGE + data : data),
-    /** Says goodbye, also where the page is being left. */
-    close() {
+    /** Says a last message, if there is one, and goodbye, also where the page is being left. */
+    close(message = null) {
       if (isOver) return;
-      if (isOnWebSocket && webSocket.readyState === WebSocket.OPEN) webSocket.send(CLOSE);
-      else if (sid) fetch(target("polling"), { method: "POST", body: CLOSE, keepalive: true }).catch(() => {});
-      end("forced close");
+      const last = [...queue.splice(0), ...(message === null ? [] : [MESSAGE + message]), CLOSE];
+      if (isOnWebSocket) {
+        if (webSocket.readyState === WebSocket.OPEN) for (const packet of last) webSocket.send(packet);
+        return end("forced close");
+      }
+      if (!sid) return end("forced close");
+      isOver = true;
+      clearTimeout(watchdog);
+      webSocket?.close();
+      // One POST at a time. The waiting GET is answered when the server has read this; cut off before, it would look as if
+      // the connection had broken.
+      const body = last.map(encode).join(SEPARATOR);
+      const options = { method: "POST", body, keepalive: body.length < 60_000 };
+      const goodbye = () => fetch(target("polling"), options).catch(() => {}).finally(() => requests.abort());
+      // Where the page is being left there is no later.
+      if (posting && !isLeaving) posting.finally(goodbye);
+      else goodbye();
+      on.end("forced close");
     },
   };
 }
+
+let isLeaving = false;
+addEventListener("pagehide", () => (isLeaving = true));
+addEventListener("pageshow", () => (isLeaving = false));
+
+/** A packet as it stands in the body of a request. */
+const encode = (packet) => (typeof packet === "string" ? packet : "b" + toBase64(packet));
 
 const byteLength = (text) => new TextEncoder().encode(text).length;
 

@@ -64,8 +64,7 @@ class Socket {
   disconnect() {
     this.#isWanted = false;
     clearTimeout(this.#timer);
-    if (this.connected) this.#write(DISCONNECT);
-    this.#session?.close();
+    this.#session?.close(this.connected ? `${DISCONNECT}` : null);
     return this;
   }
 
