@@ -1,6 +1,7 @@
 //! `sansocket serve`.
 
 mod bench;
+mod chat;
 mod echo;
 mod socketio;
 
@@ -39,13 +40,13 @@ A DURATION is written 300ms, 25s or 2m; a SIZE 1000000, 64kB or 1MB (powers of t
 Logs go to stderr, as RUST_LOG says (RUST_LOG=debug). Ctrl-C and SIGTERM close every session in order.
 Exit status: 0 after such an end, 1 where the address can not be used, 2 for wrong usage.")]
 pub struct Arguments {
-    /// What to serve; without it, the echo server with a page at `/` to try it on
-    #[arg(long)]
-    app: Option<App>,
+    /// What to serve
+    #[arg(long, value_enum, default_value = "chat")]
+    app: App,
     /// The address to listen on; port 0 is any free one
     #[arg(long, default_value = "127.0.0.1:3000")]
     addr: String,
-    /// The path below which the app lives: `/engine.io/` for echo, `/socket.io/` for socketio; bench has both
+    /// The path below which the app lives: `/socket.io/` for chat and socketio, `/engine.io/` for echo; bench has both
     #[arg(long)]
     path: Option<String>,
     /// The runtime to run on
@@ -93,6 +94,8 @@ pub struct Arguments {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum App {
+    /// Socket.IO: rooms to talk in, with a page for it at `/`
+    Chat,
     /// Engine.IO: every message is sent back as it came
     Echo,
     /// Socket.IO, with the handlers that test suites want
@@ -122,18 +125,14 @@ impl App {
     fn default_path(self) -> &'static str {
         match self {
             Self::Echo | Self::Bench => "/engine.io/",
-            Self::Socketio => "/socket.io/",
+            Self::Chat | Self::Socketio => "/socket.io/",
         }
     }
 }
 
 impl Arguments {
-    fn app(&self) -> App {
-        self.app.unwrap_or(App::Echo)
-    }
-
     fn path(&self) -> &str {
-        self.path.as_deref().unwrap_or(self.app().default_path())
+        self.path.as_deref().unwrap_or(self.app.default_path())
     }
 }
 
@@ -234,6 +233,10 @@ async fn serve<R: Runtime>(runtime: R, arguments: &Arguments, tls: Option<Accept
     if let Some(tls) = &tls {
         arguments.tls.reload_on_signal(tls)?;
     }
+    let endpoint = endpoint_path(arguments.path());
+    if arguments.app == App::Chat {
+        chat::check_path(&endpoint)?;
+    }
     let mut address = arguments.addr.clone();
     let mut counted = Stats::default();
     let mut first = true;
@@ -241,8 +244,8 @@ async fn serve<R: Runtime>(runtime: R, arguments: &Arguments, tls: Option<Accept
         let (restart, mut restarting) = mpsc::unbounded_channel();
         let page = Arc::new(Page {
             arguments_stats: arguments.stats,
-            shows_page: arguments.app.is_none(),
-            endpoint: endpoint_path(arguments.path()),
+            shows_chat: arguments.app == App::Chat,
+            endpoint: endpoint.clone(),
             counted,
             handles: Mutex::new(None),
             restart,
@@ -258,7 +261,8 @@ async fn serve<R: Runtime>(runtime: R, arguments: &Arguments, tls: Option<Accept
                 async move { response }
             }
         });
-        let mut running = match arguments.app() {
+        let mut running = match arguments.app {
+            App::Chat => chat::start(options, arguments, &address).await?,
             App::Echo => echo::start(options, &address).await?,
             App::Socketio => socketio::start(options, arguments, &address).await?,
             App::Bench => bench::start(options, arguments, &address).await?,
@@ -326,7 +330,7 @@ fn announce(address: SocketAddr, is_secure: bool) {
 /// What is served beside the endpoint.
 struct Page {
     arguments_stats: bool,
-    shows_page: bool,
+    shows_chat: bool,
     endpoint: String,
     /// What was counted before the last restart.
     counted: Stats,
@@ -349,9 +353,7 @@ impl Page {
                 let _ending = self.restart.send(Duration::from_millis(down.unwrap_or(0)));
                 Response::json("{}")
             }
-            ("GET" | "HEAD", "/") if self.shows_page => {
-                Response::html(include_str!("page.html").replace("/engine.io/", &self.endpoint))
-            }
+            _ if self.shows_chat => chat::answer(request, &self.endpoint).unwrap_or_else(Response::not_found),
             _ => Response::not_found(),
         }
     }
