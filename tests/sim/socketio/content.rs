@@ -59,7 +59,7 @@ pub type Values = (u64, u64, String, Vec<Binary>);
 
 pub fn values(plan: &Plan, origin: Origin, index: u64) -> Values {
     let mut rng = Rng::new(mix(plan.seed ^ 0x50c, mix(origin.0, index)));
-    let longest = plan.repertoire.longest as u64;
+    let longest = plan.repertoire.longest;
     let length = match rng.one_in(20) {
         true => rng.below(longest),
         false => rng.by_magnitude(0, 7),
