@@ -50,6 +50,8 @@ mod joining;
 mod library;
 #[path = "socketio_client/own.rs"]
 mod own;
+#[path = "socketio_client/pressure.rs"]
+mod pressure;
 #[path = "socketio_client/reconnecting.rs"]
 mod reconnecting;
 #[path = "socketio_client/returned.rs"]

@@ -122,7 +122,7 @@ impl<R: Runtime> Driver<R> {
         let mut busy = self.begin_or_leave(now);
         busy |= self.handle_timeouts(now);
         busy |= self.take_engine_events(cx);
-        busy |= self.dispatch(false);
+        busy |= self.dispatch();
         busy |= self.transmit(cx);
         busy
     }
@@ -139,7 +139,8 @@ impl<R: Runtime> Driver<R> {
                 self.finish();
                 true
             }
-            Phase::Waiting(begins) if *begins <= now => {
+            // One that is behind could not take the answers in either.
+            Phase::Waiting(begins) if *begins <= now && !self.shared.is_behind() => {
                 self.attempt_ends = Some(now + self.plan.timeout);
                 (self.opened, self.joined) = (false, false);
                 self.known.clear();
@@ -171,7 +172,7 @@ impl<R: Runtime> Driver<R> {
             due
         };
         if due {
-            self.dispatch(false);
+            self.dispatch();
         }
         if self.attempt_ends.is_none_or(|ends| now < ends) {
             return due;
@@ -218,7 +219,7 @@ impl<R: Runtime> Driver<R> {
                 return busy;
             };
             // Where the session is over, no room is made by sending: what it still has, and its end, are taken all the same.
-            if client.closed().is_none() && !self.shared.lock().machine.wants_input() {
+            if client.closed().is_none() && (self.shared.is_behind() || !self.shared.lock().machine.wants_input()) {
                 return busy;
             }
             let Poll::Ready(event) = client.poll_event(cx) else {
@@ -261,11 +262,11 @@ impl<R: Runtime> Driver<R> {
             }
             engine::ClientEvent::Upgraded => {
                 self.shared.lock().transport = Some(Transport::WebSocket);
-                self.dispatch(true);
+                self.dispatch();
                 self.tell(ClientEvent::Upgraded);
             }
             engine::ClientEvent::UpgradeFailed(error) => {
-                self.dispatch(true);
+                self.dispatch();
                 self.tell(ClientEvent::UpgradeFailed(error));
             }
             engine::ClientEvent::TooLarge(data) => self.give_back(&mut [data].into(), true),
@@ -294,7 +295,7 @@ impl<R: Runtime> Driver<R> {
 
     fn handle_closed(&mut self, closed: Closed, error: Option<ConnectError>) {
         // What came before it is told before it.
-        self.dispatch(true);
+        self.dispatch();
         let (reason, error) = match &self.ending {
             Some(Ending::Violation(violation)) => {
                 let error = std::io::Error::new(std::io::ErrorKind::InvalidData, violation.to_string());
@@ -331,7 +332,7 @@ impl<R: Runtime> Driver<R> {
             state.max_payload = None;
             state.machine.handle_closed(reason.into());
         }
-        self.dispatch(true);
+        self.dispatch();
         if let Some(failure) = error.clone().map(ConnectFailed::Connection) {
             if self.joined {
                 self.shared.lock().failure = Some(failure);
@@ -392,21 +393,18 @@ impl<R: Runtime> Driver<R> {
             state.leaving = true;
             state.machine.close();
         }
-        self.dispatch(true);
+        self.dispatch();
         self.phase = Phase::Over;
         self.shared.end();
     }
 
     // ---- what the machine tells ----
 
-    fn dispatch(&mut self, all: bool) -> bool {
+    fn dispatch(&mut self) -> bool {
         let mut busy = false;
         loop {
             let event = {
                 let mut state = self.shared.lock();
-                if !all && (state.is_stream_full() || self.shared.is_busy()) {
-                    return busy;
-                }
                 let event = state.machine.poll_event();
                 if event.is_none() {
                     state.forget_names();
@@ -499,7 +497,7 @@ impl<R: Runtime> Driver<R> {
             return;
         };
         let shared = self.shared.clone();
-        start(&self.plan.runtime, &self.shared.clone(), async move {
+        start(&self.plan.runtime, &self.shared.clone(), 0, async move {
             let json = auth().await;
             shared.with(|state| state.machine.authenticate(key, json.as_ref()));
         });
@@ -699,7 +697,7 @@ impl<R: Runtime> Driver<R> {
     /// Sees to it that the task is called again in time.
     fn sleep(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let next = match &self.phase {
-            Phase::Waiting(begins) => Some(*begins),
+            Phase::Waiting(begins) => Some(*begins).filter(|_| !self.shared.is_behind()),
             Phase::Session(_) => self.attempt_ends.filter(|_| self.opened),
             Phase::Over => None,
         };

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::string::String;
 use std::sync::Arc;
 
-use super::shared::Shared;
+use super::shared::{Shared, bytes_of};
 use super::{ClientEvent, ClientSocket, ConnectFailed, DisconnectReason};
 use crate::error::Result;
 use crate::runtime::Runtime;
@@ -45,12 +45,18 @@ impl fmt::Debug for Handlers {
 }
 
 /// Starts a task of the application's: up to where it first waits at once, so that what comes later starts later.
-pub(super) fn start<R: Runtime>(runtime: &R, shared: &Arc<Shared>, task: impl Future<Output = ()> + Send + 'static) {
+/// While it runs, it counts as holding so many bytes.
+pub(super) fn start<R: Runtime>(
+    runtime: &R,
+    shared: &Arc<Shared>,
+    bytes: usize,
+    task: impl Future<Output = ()> + Send + 'static,
+) {
     let mut task = Box::pin(contained(task));
     // Whoever polls it next is told of anything that this waker was.
     let polled = task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     if polled.is_pending() {
-        let running = Shared::begin_running(shared);
+        let running = Shared::begin_running(shared, bytes);
         runtime.spawn(async move {
             let _running = running;
             let _panicked = task.await;
@@ -62,9 +68,10 @@ pub(super) fn start<R: Runtime>(runtime: &R, shared: &Arc<Shared>, task: impl Fu
 fn call<R: Runtime>(
     runtime: &R,
     shared: &Arc<Shared>,
+    bytes: usize,
     handler: impl FnOnce() -> BoxFuture<Result<()>> + Send + 'static,
 ) {
-    start(runtime, shared, async move {
+    start(runtime, shared, bytes, async move {
         if let Err(error) = handler().await {
             log!(warn, "a handler has failed: {error}");
         }
@@ -89,12 +96,12 @@ impl Handlers {
             } => self.tell_event(runtime, socket, name, args, ack),
             ClientEvent::Connect { socket, .. } => {
                 if let Some(handler) = self.connect.clone() {
-                    call(runtime, shared, move || handler(socket));
+                    call(runtime, shared, 0, move || handler(socket));
                 }
             }
             ClientEvent::Disconnect { socket, reason } => {
                 if let Some(handler) = self.disconnect.clone() {
-                    call(runtime, shared, move || handler(socket, reason));
+                    call(runtime, shared, 0, move || handler(socket, reason));
                 }
             }
             ClientEvent::Ack {
@@ -108,7 +115,7 @@ impl Handlers {
             ),
             ClientEvent::Unsent { socket, name, args, .. } if self.unsent.is_some() => {
                 if let Some(handler) = self.unsent.clone() {
-                    call(runtime, shared, move || handler(socket, name, args));
+                    call(runtime, shared, bytes_of(&args), move || handler(socket, name, args));
                 }
             }
             ClientEvent::Unsent {
@@ -131,7 +138,7 @@ impl Handlers {
     /// Calls who wants to know that there is no connection, or no way into a namespace.
     pub(super) fn tell_failure<R: Runtime>(&self, runtime: &R, shared: &Arc<Shared>, failure: ConnectFailed) {
         if let Some(handler) = self.connect_error.clone() {
-            call(runtime, shared, move || handler(failure));
+            call(runtime, shared, 0, move || handler(failure));
         }
     }
 
@@ -144,14 +151,15 @@ impl Handlers {
         ack: Option<AckToken>,
     ) {
         let shared = &socket.shared().clone();
+        let bytes = bytes_of(&args);
         if let Some(any) = self.any.clone() {
             let (socket, name, args) = (socket.clone(), name.clone(), args.clone());
-            call(runtime, shared, move || any(socket, name, args));
+            call(runtime, shared, bytes, move || any(socket, name, args));
         }
         let Some(handler) = self.of(&name, socket.namespace()) else {
             return;
         };
-        start(runtime, shared, async move {
+        start(runtime, shared, bytes, async move {
             let shared = socket.shared().clone();
             let Some(answer) = handler(socket, args).await else {
                 return;

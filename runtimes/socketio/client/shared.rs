@@ -20,14 +20,17 @@ const MAX_STREAM: usize = 4_000_000;
 /// What an event costs beside its arguments.
 const EVENT_OVERHEAD: usize = 256;
 
-/// How many handlers may run before events have to wait for them. Those that wait for acknowledgements wait then too, for
-/// as long as they have said.
-const MAX_RUNNING: usize = 10_000;
+/// How many bytes handlers that run may hold before the server has to wait for them. Those that wait for acknowledgements
+/// wait then too, for as long as they have said.
+const MAX_HELD: usize = 16_000_000;
+
+/// What a handler that runs costs beside its arguments: its task.
+const HANDLER_OVERHEAD: usize = 1_000;
 
 pub(super) struct Shared {
     state: Mutex<State>,
-    /// How many handlers run.
-    running: AtomicUsize,
+    /// What the handlers that run cost.
+    held: AtomicUsize,
     clock: Box<dyn Fn() -> Instant + Send + Sync>,
 }
 
@@ -97,7 +100,7 @@ impl Shared {
         };
         Self {
             state: Mutex::new(state),
-            running: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
             clock,
         }
     }
@@ -106,15 +109,21 @@ impl Shared {
         (self.clock)()
     }
 
-    /// Whether too many handlers run to start more.
-    pub(super) fn is_busy(&self) -> bool {
-        self.running.load(Ordering::SeqCst) >= MAX_RUNNING
+    /// Whether the application has to catch up before anything more is received. What comes without the server's doing, such
+    /// as the end of somebody's patience, is told all the same: the application may be waiting for just that.
+    pub(super) fn is_behind(&self) -> bool {
+        self.held.load(Ordering::SeqCst) >= MAX_HELD || self.lock().is_stream_full()
     }
 
-    /// One more handler runs, until what this returns is dropped.
-    pub(super) fn begin_running(shared: &Arc<Self>) -> Running {
-        shared.running.fetch_add(1, Ordering::SeqCst);
-        Running(shared.clone())
+    /// One more handler runs, and holds so many bytes, until what this returns is dropped.
+    pub(super) fn begin_running(shared: &Arc<Self>, bytes: usize) -> Running {
+        // One alone does not stop everything, however large it is: it may wait for an acknowledgement.
+        let cost = HANDLER_OVERHEAD + bytes.min(MAX_HELD / 2);
+        shared.held.fetch_add(cost, Ordering::SeqCst);
+        Running {
+            shared: shared.clone(),
+            cost,
+        }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -252,12 +261,16 @@ impl Shared {
 }
 
 /// A handler that runs.
-pub(super) struct Running(Arc<Shared>);
+pub(super) struct Running {
+    shared: Arc<Shared>,
+    cost: usize,
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.0.running.fetch_sub(1, Ordering::SeqCst) == MAX_RUNNING {
-            self.0.with(|_| ());
+        let held = self.shared.held.fetch_sub(self.cost, Ordering::SeqCst);
+        if held >= MAX_HELD && held - self.cost < MAX_HELD {
+            self.shared.with(|_| ());
         }
     }
 }
@@ -376,8 +389,10 @@ fn cost(event: &ClientEvent) -> usize {
         ClientEvent::Ack { result, .. } => result.as_ref().ok(),
         _ => None,
     };
-    let bytes = args.map_or(0, |args| {
-        args.elements().len() + args.attachments().iter().map(bytes::Bytes::len).sum::<usize>()
-    });
-    EVENT_OVERHEAD + bytes
+    EVENT_OVERHEAD + args.map_or(0, bytes_of)
+}
+
+/// How many bytes these arguments hold.
+pub(super) fn bytes_of(args: &Args) -> usize {
+    args.elements().len() + args.attachments().iter().map(bytes::Bytes::len).sum::<usize>()
 }
