@@ -206,7 +206,10 @@ async fn retries() {
     let acknowledged: String = within(client.call("third-time", &"b").with_retries()).await.unwrap();
     assert_eq!(acknowledged, "b");
     let seen: Vec<String> = within(client.call("seen", &()).timeout(PATIENCE)).await.unwrap();
-    assert_eq!(seen, ["a", "a", "a", "b", "b", "b"]);
+    // More than three, where an answer takes longer than the patience with a try.
+    let (first, second) = seen.split_at(seen.iter().filter(|name| *name == "a").count());
+    assert!(first.len() >= 3 && first.iter().all(|name| name == "a"), "{seen:?}");
+    assert!(second.len() >= 3 && second.iter().all(|name| name == "b"), "{seen:?}");
     within(client.close()).await;
 }
 

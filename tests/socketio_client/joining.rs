@@ -68,7 +68,7 @@ fn the_only_namespace_is_refused() {
 #[test]
 fn a_server_that_does_not_answer_the_connect() {
     let server = Server::start();
-    let mut program = Program::start(&server.url(), &["--timeout", "300ms"]);
+    let mut program = Program::start(&server.url(), &["--timeout", "1500ms"]);
     let mut peer = server.accept();
     peer.expect("40");
     program.expect("open");

@@ -256,7 +256,9 @@ fn a_call_is_sent_again_until_it_is_acknowledged() {
             peer.expect("420[\"a\"]");
             peer.send("430[true]");
         });
-        let client = at(&url).ack_timeout(Duration::from_millis(100)).reconnect(backoff());
+        // However slow the server is: what is tried here is not how often it is sent.
+        let client = at(&url).ack_timeout(Duration::from_millis(100)).retries(100);
+        let client = client.reconnect(backoff());
         let client = within(client.connect()).await.unwrap();
         let acknowledged: bool = within(client.call("a", &()).with_retries()).await.unwrap();
         assert!(acknowledged);

@@ -1,7 +1,7 @@
 //! Both ends ours: the client, library and program, against `sansocket serve --app socketio`.
 
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sansocket::engineio::Transport;
 use sansocket::runtime::socketio::client::{Client, ClientBuilder, ClientEvent, ConnectFailed, SimpleClient};
@@ -193,6 +193,13 @@ fn a_restart() {
         upgraded(&client).await;
         let first = client.id();
         server.take_down(Duration::from_millis(300));
+        // What is emitted before it knows may be lost.
+        let noticed = async {
+            while client.id() == first {
+                runtime::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        within(noticed).await;
         for n in 0..100 {
             client.emit("message", &n).await.unwrap();
         }
@@ -281,7 +288,14 @@ fn threads_against_a_restart() {
         .unwrap();
     client.emit("message", &0).unwrap();
     assert_eq!(told.recv_timeout(PATIENCE).unwrap(), 0);
+    let first = client.id();
     server.take_down(Duration::from_millis(200));
+    // What is emitted before it knows may be lost.
+    let deadline = Instant::now() + PATIENCE;
+    while client.id() == first {
+        assert!(Instant::now() < deadline, "it notices");
+        std::thread::sleep(Duration::from_millis(2));
+    }
     for n in 1..1000 {
         client.emit("message", &n).unwrap();
     }

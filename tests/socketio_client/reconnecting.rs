@@ -52,7 +52,7 @@ fn after_nonsense_too() {
 #[test]
 fn attempts_without_an_answer_are_counted() {
     let server = Server::start();
-    let arguments = ["--timeout", "200ms", "--reconnect", "1", "--reconnect-delay", "1ms"];
+    let arguments = ["--timeout", "1500ms", "--reconnect", "1", "--reconnect-delay", "1ms"];
     let mut program = Program::start(&server.url(), &arguments);
     for attempt in 0..2 {
         let mut peer = server.accept();

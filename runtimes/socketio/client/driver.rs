@@ -772,6 +772,7 @@ fn ours() -> Limits {
         max_packet: usize::MAX,
         max_namespace: usize::MAX,
         max_event_name: usize::MAX,
+        max_depth: usize::MAX,
         ..Limits::default()
     }
 }

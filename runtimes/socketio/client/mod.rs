@@ -146,7 +146,10 @@ impl<R> Client<R> {
             if state.over || state.leaving || state.machine.sockets().next().is_none() {
                 return Err(ConnectFailed::Closed);
             }
-            Ok(state.machine.connect(now, namespace, auth)?)
+            let key = state.machine.connect(now, namespace, auth)?;
+            // At once: the server may have turned it away before we come here again, and then nobody knows its name.
+            state.name(key);
+            Ok(key)
         })?;
         Ok(shared.socket(key))
     }
@@ -154,12 +157,14 @@ impl<R> Client<R> {
     /// The socket of this namespace, if there is one.
     pub fn of(&self, namespace: &str) -> Option<ClientSocket> {
         let name = crate::socketio::namespace_name(namespace).ok()?;
+        let shared = self.shared();
+        let mut state = shared.lock();
         let key = {
-            let state = self.shared().lock();
             let mut sockets = state.machine.sockets();
             sockets.find(|(_, other)| **other == name).map(|(key, _)| key)
         };
-        Some(self.shared().socket(key?))
+        let name = state.name(key?);
+        Some(ClientSocket::new(shared.clone(), key?, name))
     }
 
     /// Leaves all namespaces and ends the connection in order; does not wait for that. What was emitted while connected
