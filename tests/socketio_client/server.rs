@@ -65,7 +65,8 @@ impl Serve {
     /// that.
     pub fn take_down(&self, down: Duration) {
         let answer = self.get(&format!("/__restart?down={}", down.as_millis()));
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        // Where everything is slow, the end may come before the answer.
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 200"), "{answer}");
         let deadline = Instant::now() + down;
         while Instant::now() < deadline && TcpStream::connect(self.address).is_ok() {
             thread::sleep(Duration::from_millis(5));

@@ -32,7 +32,7 @@ use crate::tls::ServerTls;
 const PATIENCE: Duration = Duration::from_millis(1200);
 
 /// How long the answer to `/__restart` has to reach its client.
-const RESTART_GRACE: Duration = Duration::from_millis(20);
+const RESTART_GRACE: Duration = Duration::from_millis(60);
 
 #[derive(Args)]
 #[command(after_help = "\
