@@ -8,8 +8,9 @@ const TRANSPORTS = { polling: ["polling"], websocket: ["websocket"], upgrade: ["
 const options = {
   transports: TRANSPORTS[plan],
   forceNew: true,
-  reconnectionDelay: 300,
-  reconnectionDelayMax: 300,
+  // Away for as long as a server that is slow needs to see it.
+  reconnectionDelay: 1000,
+  reconnectionDelayMax: 1000,
 };
 
 /** Rejects with a sentence naming `what` if nothing has come in time. */
