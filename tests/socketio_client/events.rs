@@ -109,6 +109,12 @@ fn a_packet_that_is_too_large_is_not_sent_in_part() {
     let error = program.expect("error");
     assert_eq!(error["kind"], "too_large");
     assert!(error["message"].as_str().unwrap().contains("event \"a\""));
+    peer.send("427[\"ask\"]");
+    assert_eq!(program.expect("event")["ack"], 7);
+    program.write(&format!("{{\"ack\":7,\"args\":[\"{base64}\"]}}"));
+    let error = program.expect("error");
+    assert_eq!(error["kind"], "too_large");
+    assert!(error["message"].as_str().unwrap().contains("acknowledgement"));
     program.write("{\"emit\":\"b\"}");
     peer.expect("42[\"b\"]");
 }

@@ -95,6 +95,30 @@ fn events_that_waited_in_vain() {
 }
 
 #[test]
+fn events_that_are_nested_deeply_come_back_too() {
+    runtime::block_on(true, async {
+        let server = Server::start();
+        let (says, told) = mpsc::channel();
+        let builder = builder(&server).on_unsent(move |_, name, args| {
+            says.send((name, args.json())).unwrap();
+            async {}
+        });
+        let thread = thread::spawn(move || {
+            let mut peer = server.accept_with(100);
+            peer.join("/", "abc");
+            peer.expect("42[\"b\"]");
+        });
+        let client = within(builder.connect()).await.unwrap();
+        let deep = (0..200).fold(serde_json::Value::Null, |inner, _| serde_json::json!([inner]));
+        client.emit("a", &(deep,)).await.unwrap();
+        let wanted = format!("{}null{}", "[".repeat(201), "]".repeat(201));
+        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), ("a".to_owned(), wanted));
+        client.emit("b", &()).await.unwrap();
+        thread.join().unwrap();
+    });
+}
+
+#[test]
 fn an_acknowledgement_that_the_connection_took_along() {
     runtime::block_on(true, async {
         let (url, thread) = serve(|server| {

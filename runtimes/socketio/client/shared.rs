@@ -246,7 +246,7 @@ impl Shared {
             let Some((token, args)) = held.take() else {
                 return Poll::Ready(Ok(()));
             };
-            self.with(|state| match state.machine.ack(token, args) {
+            self.with(|state| match state.acknowledge(token, args) {
                 Ok(()) => Poll::Ready(Ok(())),
                 Err((token, EmitError::Full(args))) if !state.over => {
                     held = Some((token, args));
@@ -293,6 +293,17 @@ impl State {
 
     pub(super) fn end_stream(&mut self) {
         self.stream = None;
+    }
+
+    /// Queues an acknowledgement that the server takes. An event can be given back when its turn comes; an acknowledgement
+    /// that is too large then would be lost without a word. What a connection takes does not become less.
+    fn acknowledge(&mut self, token: AckToken, args: Args) -> Result<(), (AckToken, EmitError)> {
+        let polls = self.transport == Some(Transport::Polling);
+        self.machine
+            .handle_max_payload(self.max_payload.unwrap_or(usize::MAX), polls);
+        let queued = self.machine.ack(token, args);
+        self.machine.handle_max_payload(usize::MAX, false);
+        queued
     }
 
     /// An acknowledgement of this event is awaited.

@@ -141,7 +141,7 @@ impl ClientSocket {
     /// Acknowledges an event of [`ClientEvent::Event`](super::ClientEvent::Event), waiting for room in the queue.
     ///
     /// # Errors
-    /// Gives the arguments back: the connection that the event came on is gone.
+    /// Gives the arguments back: the connection that the event came on is gone, or they are larger than the server takes.
     pub async fn ack(&self, token: AckToken, args: Args) -> Result<(), EmitError> {
         self.shared.acknowledge(token, args).await
     }

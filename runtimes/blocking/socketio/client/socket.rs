@@ -125,7 +125,7 @@ impl ClientSocket {
     /// Acknowledges an event of [`SimpleClient::receive`](super::SimpleClient::receive), waiting for room in the queue.
     ///
     /// # Errors
-    /// Gives the arguments back: the connection that the event came on is gone.
+    /// Gives the arguments back: the connection that the event came on is gone, or they are larger than the server takes.
     pub fn ack(&self, token: AckToken, args: Args) -> Result<(), EmitError> {
         block_on(self.0.ack(token, args))
     }

@@ -107,8 +107,12 @@ impl<R: Runtime> Conversation<R> {
                 }
                 answered = answer(&mut self.answering), if self.answering.is_some() => {
                     self.answering = None;
-                    if let Err(error) = answered {
-                        self.not_delivered("an acknowledgement", &error.to_string());
+                    match answered {
+                        Ok(()) => {}
+                        Err(EmitError::TooLarge(args)) => {
+                            self.too_large(&format!("an acknowledgement with {}", start_of(&args)));
+                        }
+                        Err(error) => self.not_delivered("an acknowledgement", &error.to_string()),
                     }
                 }
                 line = next_line(&mut lines), if listens => self.handle_line(line, &mut lines),
@@ -214,6 +218,11 @@ impl<R: Runtime> Conversation<R> {
         self.out.error("connection", &format!("not delivered: {what}: {why}"));
     }
 
+    fn too_large(&mut self, what: &str) {
+        let why = format!("not sent: {what}: it is larger than the server takes, base64 counted over polling");
+        self.out.error("too_large", &why);
+    }
+
     // ---- the end ----
 
     fn ask(&mut self, asked: Asked) {
@@ -286,9 +295,7 @@ impl<R: Runtime> Conversation<R> {
             } => {
                 let what = name_of(&name, &args);
                 if too_large {
-                    let why =
-                        format!("not sent: {what}: it is larger than the server takes, base64 counted over polling");
-                    self.out.error("too_large", &why);
+                    self.too_large(&what);
                 } else {
                     self.not_delivered(&what, "the connection ended");
                 }
@@ -506,8 +513,12 @@ fn label(namespace: &str) -> String {
 
 /// Enough of an event to know it by.
 fn name_of(name: &str, args: &Args) -> String {
+    format!("event {name:?} with {}", start_of(args))
+}
+
+fn start_of(args: &Args) -> String {
     let text = text_of(args);
     let start: String = text.chars().take(60).collect();
     let dots = if start.len() < text.len() { "…" } else { "" };
-    format!("event {name:?} with {start}{dots}")
+    format!("{start}{dots}")
 }
