@@ -64,7 +64,10 @@ impl<T, D: Send + Sync + 'static> Future for CallAll<T, D> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         match this.packed.take() {
-            Some(Ok(packed)) => this.sockets = packed.call(this.timeout),
+            Some(Ok(packed)) => match packed.call(this.timeout) {
+                Ok(sockets) => this.sockets = sockets,
+                Err(error) => return Poll::Ready(Err(error)),
+            },
             Some(Err(error)) => return Poll::Ready(Err(error)),
             None => {}
         }
