@@ -175,6 +175,9 @@ impl<D: Send + Sync + 'static> Broadcast<D> {
     }
 }
 
+/// A socket that is asked, and where its answer will be found; without that, it was not sent the event.
+pub(super) type Called<D> = (Socket<D>, Option<Arc<Slot>>);
+
 /// An event, and for whom it is.
 pub(super) struct Packed {
     namespace: Arc<NamespaceCore>,
@@ -230,10 +233,7 @@ impl Packed {
     }
 
     /// Sends it to be acknowledged. Each socket that is meant has a slot, if it was sent to it.
-    pub(super) fn call<D: Send + Sync + 'static>(
-        &self,
-        timeout: Option<Duration>,
-    ) -> Result<Vec<(Socket<D>, Option<Arc<Slot>>)>> {
+    pub(super) fn call<D: Send + Sync + 'static>(&self, timeout: Option<Duration>) -> Result<Vec<Called<D>>> {
         let id = self.namespace.next_call();
         let packet = self.encode(Some(id), self.args.clone())?;
         let sockets = self.namespace.select(&self.selection);

@@ -6,11 +6,9 @@ use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
-use std::sync::Arc;
 use std::vec::Vec;
 
-use super::broadcast::Packed;
-use super::link::Slot;
+use super::broadcast::{Called, Packed};
 use super::socket::Socket;
 use crate::error::{Error, Result};
 use crate::socketio::{AckError, Args, DecodeError};
@@ -23,7 +21,7 @@ use crate::socketio::{AckError, Args, DecodeError};
 pub struct CallAll<T, D = ()> {
     packed: Option<Result<Packed>>,
     timeout: Option<Duration>,
-    sockets: Vec<(Socket<D>, Option<Arc<Slot>>)>,
+    sockets: Vec<Called<D>>,
     /// Those of the first sockets.
     answers: Vec<Result<Args, AckError>>,
     read: fn(&Args) -> Result<T, DecodeError>,

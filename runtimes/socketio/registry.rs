@@ -280,3 +280,44 @@ impl Registry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A registry that recovers, and one namespace of a pattern.
+    fn registry() -> (Arc<Registry>, Str) {
+        let mut count = 0;
+        let entropy: Entropy = Box::new(move |bytes| {
+            count += 1;
+            bytes.fill(count);
+        });
+        let recovery = Some(Duration::from_secs(9).into());
+        let registry = Registry::new(Config::default(), recovery, true, 1, entropy);
+        registry.matching(Box::new(|_| true));
+        (registry, "/room".into())
+    }
+
+    fn keep(core: &NamespaceCore, pid: &str) {
+        let mut recovery = core.recovery().expect("it recovers");
+        let data = recovery.memory().keep(Arc::new(()));
+        recovery.keep(Instant::from_micros(1), pid, "id", [], data);
+    }
+
+    #[test]
+    fn coming_and_going_is_noted_once() {
+        let (registry, name) = registry();
+        for _ in 0..100 {
+            let core = registry.enter(&name).expect("the pattern has it");
+            keep(&core, "pid");
+            registry.release(&name);
+            assert_eq!(registry.lock().vacant.len(), 1);
+        }
+        // Looked at in its time, and again where somebody may come back still.
+        registry.note_time(Instant::from_micros(9_000_001));
+        let other: Str = "/other".into();
+        registry.enter(&other).expect("the pattern has it");
+        assert_eq!(registry.namespaces().len(), 1);
+        assert!(registry.lock().vacant.is_empty());
+    }
+}
