@@ -57,10 +57,14 @@ impl Item {
     fn cost(&self) -> usize {
         EVENT_OVERHEAD
             + match self {
-                Self::Event { args, .. } => {
-                    args.elements().len() + args.attachments().iter().map(|bytes| bytes.len()).sum::<usize>()
+                Self::Connect { namespace, auth, .. } => {
+                    namespace.len() + auth.as_ref().map_or(0, |json| json.as_str().len())
                 }
-                Self::Connect { .. } | Self::Disconnect { .. } => 0,
+                Self::Event { name, args, .. } => {
+                    let attached = args.attachments().iter().map(|bytes| bytes.len()).sum::<usize>();
+                    name.len() + args.elements().len() + attached
+                }
+                Self::Disconnect { .. } => 0,
             }
     }
 }
@@ -362,8 +366,9 @@ fn recover(
     let _first = back.data.take().map(|data| socket.data.set(data));
     let _first = socket.pid.set(pid.into());
     socket.recovered.store(true, Ordering::Relaxed);
-    namespace.insert(&socket);
     let accepted = link.with(|state, _, _| {
+        // Whoever finds it there, and throws it out, comes behind its being accepted.
+        namespace.insert(&socket);
         let accepted = state.machine.accept_back(key, &socket.id, Some(pid), back.missed);
         if accepted {
             state.sockets.push(socket.clone());
@@ -408,9 +413,10 @@ fn let_in(registry: &Registry, socket: &Arc<SocketCore>, returning: Option<Retur
         // Nobody else has set it.
         let _first = socket.pid.set(pid.clone());
     }
-    // It is in its rooms when the client hears of it: what is sent to them from now on is for it too.
-    namespace.insert(socket);
     socket.link.with(|state, _, _| {
+        // It is in its rooms when the client hears of it: what is sent to them from now on is for it too. Whoever finds it
+        // there, and throws it out, comes behind its being accepted.
+        namespace.insert(socket);
         let missed = missed.unwrap_or_default();
         let accepted = state
             .machine

@@ -93,7 +93,8 @@ impl<D: Send + Sync + 'static> Broadcast<D> {
     ///
     /// # Errors
     /// The future's: [`Error::Encode`](crate::Error::Encode) for arguments without a JSON form,
-    /// [`Error::Emit`](crate::Error::Emit) for a reserved name.
+    /// [`Error::Emit`](crate::Error::Emit) for a reserved name, and for what is larger than the sessions take
+    /// ([`max_message`](crate::socketio::server::Config::max_message)): it is sent to nobody.
     pub fn emit<A: IntoArgs + ?Sized>(&self, event: &str, args: &A) -> Emit {
         Emit::many(self.pack(event, args.to_args()))
     }
@@ -174,6 +175,9 @@ impl<D: Send + Sync + 'static> Broadcast<D> {
     }
 }
 
+/// A socket that is asked, and where its answer will be found; without that, it was not sent the event.
+pub(super) type Called<D> = (Socket<D>, Option<Arc<Slot>>);
+
 /// An event, and for whom it is.
 pub(super) struct Packed {
     namespace: Arc<NamespaceCore>,
@@ -190,7 +194,7 @@ impl fmt::Debug for Packed {
 }
 
 impl Packed {
-    pub(super) fn send(&self) {
+    pub(super) fn send(&self) -> Result<()> {
         let recovery = if self.is_volatile {
             None
         } else {
@@ -199,50 +203,53 @@ impl Packed {
         let sockets = match recovery {
             // Under its lock: nobody may be sent a later event before this one.
             Some(mut recovery) => {
-                let packet = recovery.record(self.namespace.now(), &self.selection, |offset| {
-                    self.encode(None, self.args.with_last(offset))
-                });
+                let packet = self.encode(None, self.args.with_last(&recovery.next_offset()))?;
+                let packet = recovery.record(self.namespace.now(), &self.selection, |_| packet);
                 self.deliver(&packet)
             }
-            None => self.deliver(&self.encode(None, self.args.clone())),
+            None => self.deliver(&self.encode(None, self.args.clone())?),
         };
         self.namespace.count_broadcast(sockets.len());
-        self.show(&sockets);
+        self.show(sockets.iter().filter(|(_, sent)| *sent).map(|(socket, _)| socket));
+        Ok(())
     }
 
-    fn encode(&self, id: Option<u64>, args: Args) -> Encoded {
-        self.namespace.encode(id, &self.name, args)
-    }
-
-    fn deliver(&self, packet: &Encoded) -> Vec<Arc<SocketCore>> {
-        let sockets = self.namespace.select(&self.selection);
-        for socket in &sockets {
-            let _sent = socket.link.send_encoded(socket.key, packet, self.is_volatile);
+    fn encode(&self, id: Option<u64>, args: Args) -> Result<Encoded> {
+        let packet = self.namespace.encode(id, &self.name, args);
+        match self.namespace.takes(&packet) {
+            true => Ok(packet),
+            false => Err(EmitError::TooLarge(self.args.clone()).into()),
         }
-        sockets
+    }
+
+    /// Whom it is for, and whether it was sent to each.
+    fn deliver(&self, packet: &Encoded) -> Vec<(Arc<SocketCore>, bool)> {
+        let sockets = self.namespace.select(&self.selection).into_iter();
+        let delivered = sockets.map(|socket| {
+            let sent = socket.link.send_encoded(socket.key, packet, self.is_volatile);
+            (socket, sent)
+        });
+        delivered.collect()
     }
 
     /// Sends it to be acknowledged. Each socket that is meant has a slot, if it was sent to it.
-    pub(super) fn call<D: Send + Sync + 'static>(
-        &self,
-        timeout: Option<Duration>,
-    ) -> Vec<(Socket<D>, Option<Arc<Slot>>)> {
+    pub(super) fn call<D: Send + Sync + 'static>(&self, timeout: Option<Duration>) -> Result<Vec<Called<D>>> {
         let id = self.namespace.next_call();
-        let packet = self.encode(Some(id), self.args.clone());
+        let packet = self.encode(Some(id), self.args.clone())?;
         let sockets = self.namespace.select(&self.selection);
         let called = sockets.iter().filter_map(|core| {
             let socket = Socket::new(core.clone())?;
             let slot = core.link.call_encoded(core.key, &packet, self.is_volatile, id, timeout);
-            Some((socket, slot))
+            Some((core, socket, slot))
         });
         let called: Vec<_> = called.collect();
         self.namespace.count_broadcast(called.len());
-        self.show(&sockets);
-        called
+        self.show(called.iter().filter(|called| called.2.is_some()).map(|called| called.0));
+        Ok(called.into_iter().map(|(_, socket, slot)| (socket, slot)).collect())
     }
 
     /// Without any lock: it is the application's function that looks.
-    fn show(&self, sockets: &[Arc<SocketCore>]) {
+    fn show<'a>(&self, sockets: impl Iterator<Item = &'a Arc<SocketCore>>) {
         let Some(shows) = self.namespace.outgoing() else {
             return;
         };

@@ -83,10 +83,7 @@ impl Future for Emit {
         match &mut self.what {
             What::One(sending) => sending.poll(cx, None).map_ok(|_| ()),
             What::Many(packed) => Poll::Ready(match packed.take() {
-                Some(Ok(packed)) => {
-                    packed.send();
-                    Ok(())
-                }
+                Some(Ok(packed)) => packed.send(),
                 Some(Err(error)) => Err(error),
                 None => Ok(()),
             }),

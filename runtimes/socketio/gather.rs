@@ -6,11 +6,9 @@ use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
-use std::sync::Arc;
 use std::vec::Vec;
 
-use super::broadcast::Packed;
-use super::link::Slot;
+use super::broadcast::{Called, Packed};
 use super::socket::Socket;
 use crate::error::{Error, Result};
 use crate::socketio::{AckError, Args, DecodeError};
@@ -23,7 +21,7 @@ use crate::socketio::{AckError, Args, DecodeError};
 pub struct CallAll<T, D = ()> {
     packed: Option<Result<Packed>>,
     timeout: Option<Duration>,
-    sockets: Vec<(Socket<D>, Option<Arc<Slot>>)>,
+    sockets: Vec<Called<D>>,
     /// Those of the first sockets.
     answers: Vec<Result<Args, AckError>>,
     read: fn(&Args) -> Result<T, DecodeError>,
@@ -64,7 +62,10 @@ impl<T, D: Send + Sync + 'static> Future for CallAll<T, D> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         match this.packed.take() {
-            Some(Ok(packed)) => this.sockets = packed.call(this.timeout),
+            Some(Ok(packed)) => match packed.call(this.timeout) {
+                Ok(sockets) => this.sockets = sockets,
+                Err(error) => return Poll::Ready(Err(error)),
+            },
             Some(Err(error)) => return Poll::Ready(Err(error)),
             None => {}
         }

@@ -82,6 +82,15 @@ impl NamespaceCore {
         })
     }
 
+    /// Whether the sessions take all messages of a packet. The machines pass over one that they do not take, which whoever
+    /// broadcasts it should know.
+    pub(super) fn takes(&self, packet: &Encoded) -> bool {
+        self.registry.upgrade().is_none_or(|registry| {
+            let most = registry.config.max_message;
+            packet.messages().all(|message| message.len() <= most)
+        })
+    }
+
     /// A number for the acknowledgements of one broadcast.
     pub(super) fn next_call(&self) -> u64 {
         let count = BROADCAST_IDS.end - BROADCAST_IDS.start;
@@ -129,7 +138,8 @@ impl NamespaceCore {
     }
 
     fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-        // No code of the application's runs under this lock, and no other lock is taken but that of a membership.
+        // No code of the application's runs under this lock, and no other lock is taken but that of a membership. It may be
+        // taken under those of a connection.
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -175,7 +185,9 @@ impl NamespaceCore {
         };
         drop(recovery);
         drop(removed);
-        drop(core::mem::take(&mut *socket.interceptors()));
+        let interceptors = core::mem::take(&mut *socket.interceptors());
+        // They are the application's: dropped when nothing is locked.
+        drop(interceptors);
         if let Some(registry) = self.registry.upgrade() {
             registry.release(&self.name);
         }

@@ -1,5 +1,6 @@
 //! All namespaces of a server.
 
+use core::time::Duration;
 use std::boxed::Box;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -51,6 +52,8 @@ struct Entry {
     core: Arc<NamespaceCore>,
     /// How many sockets are in it or want to be, of one that is only there for their sake.
     users: Option<usize>,
+    /// It is among those that are looked at when their time has come: once, however often its clients come and go.
+    is_vacant: bool,
 }
 
 struct Pattern {
@@ -60,14 +63,24 @@ struct Pattern {
 
 impl State {
     /// Takes out the namespaces to which nobody can come back any more, for dropping outside of the lock.
-    fn forget_vacant(&mut self, now: Instant) -> Vec<Entry> {
+    fn forget_vacant(&mut self, now: Instant, away: Duration) -> Vec<Entry> {
         let mut forgotten = Vec::new();
         while self.vacant.front().is_some_and(|(until, _)| *until <= now) {
             let Some((_, name)) = self.vacant.pop_front() else {
                 break;
             };
-            let is_over = |entry: &Entry| entry.users == Some(0) && !entry.core.remembers(now);
-            if self.namespaces.get(&name).is_some_and(is_over) {
+            let Some(entry) = self.namespaces.get_mut(&name) else {
+                continue;
+            };
+            entry.is_vacant = false;
+            if entry.users != Some(0) {
+                continue;
+            }
+            if entry.core.remembers(now) {
+                // Others have come and gone since.
+                entry.is_vacant = true;
+                self.vacant.push_back((now + away, name));
+            } else {
                 forgotten.extend(self.namespaces.remove(&name));
             }
         }
@@ -133,6 +146,7 @@ impl Registry {
         let entry = Entry {
             core: core.clone(),
             users: None,
+            is_vacant: false,
         };
         state.namespaces.insert(name, entry);
         core
@@ -171,11 +185,12 @@ impl Registry {
         if let Some(core) = known(&mut state) {
             return Some(core);
         }
-        let forgotten = state.forget_vacant(self.now());
+        let forgotten = state.forget_vacant(self.now(), self.away());
         let core = self.make(name.clone(), pattern.handlers.clone());
         let entry = Entry {
             core: core.clone(),
             users: Some(1),
+            is_vacant: false,
         };
         state.namespaces.insert(name.clone(), entry);
         drop(state);
@@ -193,22 +208,28 @@ impl Registry {
             *users = users.saturating_sub(1);
             if *users == 0 {
                 let now = self.now();
-                match &self.recovery {
-                    Some(recovery) if entry.core.remembers(now) => {
-                        state.vacant.push_back((now + recovery.max_duration, name.clone()));
-                    }
-                    _ => {
-                        let entry = state.namespaces.remove(name);
-                        drop(state);
-                        drop(entry);
-                        return;
-                    }
+                if !entry.core.remembers(now) {
+                    let entry = state.namespaces.remove(name);
+                    drop(state);
+                    drop(entry);
+                    return;
                 }
-                let forgotten = state.forget_vacant(now);
+                if !core::mem::replace(&mut entry.is_vacant, true) {
+                    state.vacant.push_back((now + self.away(), name.clone()));
+                }
+                let forgotten = state.forget_vacant(now, self.away());
                 drop(state);
                 drop(forgotten);
             }
         }
+    }
+
+    /// How long a socket may be away: a millisecond at least, as where it is kept.
+    fn away(&self) -> Duration {
+        let limits = self.recovery.as_ref();
+        limits
+            .map_or(Duration::ZERO, |limits| limits.max_duration)
+            .max(Duration::from_millis(1))
     }
 
     pub(super) fn namespaces(&self) -> Vec<Arc<NamespaceCore>> {
@@ -257,5 +278,46 @@ impl Registry {
                 memory.clear();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A registry that recovers, and one namespace of a pattern.
+    fn registry() -> (Arc<Registry>, Str) {
+        let mut count = 0;
+        let entropy: Entropy = Box::new(move |bytes| {
+            count += 1;
+            bytes.fill(count);
+        });
+        let recovery = Some(Duration::from_secs(9).into());
+        let registry = Registry::new(Config::default(), recovery, true, 1, entropy);
+        registry.matching(Box::new(|_| true));
+        (registry, "/room".into())
+    }
+
+    fn keep(core: &NamespaceCore, pid: &str) {
+        let mut recovery = core.recovery().expect("it recovers");
+        let data = recovery.memory().keep(Arc::new(()));
+        recovery.keep(Instant::from_micros(1), pid, "id", [], data);
+    }
+
+    #[test]
+    fn coming_and_going_is_noted_once() {
+        let (registry, name) = registry();
+        for _ in 0..100 {
+            let core = registry.enter(&name).expect("the pattern has it");
+            keep(&core, "pid");
+            registry.release(&name);
+            assert_eq!(registry.lock().vacant.len(), 1);
+        }
+        // Looked at in its time, and again where somebody may come back still.
+        registry.note_time(Instant::from_micros(9_000_001));
+        let other: Str = "/other".into();
+        registry.enter(&other).expect("the pattern has it");
+        assert_eq!(registry.namespaces().len(), 1);
+        assert!(registry.lock().vacant.is_empty());
     }
 }

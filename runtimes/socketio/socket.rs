@@ -384,6 +384,8 @@ impl<D: Send + Sync + 'static> Socket<D> {
     /// emitted before goes out first. The client takes it for meant (`io server disconnect`), and does not come back by
     /// itself.
     pub fn disconnect(&self, close: bool) {
+        // Whoever counts sockets when the client hears of it shall not count it. The connection's task tells the handlers.
+        self.core.namespace.remove(&self.core, None);
         self.core.link.with(|state, _, now| {
             if close {
                 state.machine.close(now);
@@ -391,8 +393,6 @@ impl<D: Send + Sync + 'static> Socket<D> {
                 state.machine.disconnect(now, self.core.key);
             }
         });
-        // The connection's task tells the handlers; whoever counts sockets now shall not count it.
-        self.core.namespace.remove(&self.core, None);
     }
 }
 

@@ -81,3 +81,35 @@ fn many_are_moved_and_thrown_out_at_once() {
     wait_until("those who only left may stay", || server.handle().connections() == 5);
     server.finish();
 }
+
+/// Not sent to anybody, and not without a word.
+#[test]
+fn what_is_too_large_for_anybody_is_given_back() {
+    let mut config = sansocket::socketio::server::Config::default();
+    config.max_message = 1000;
+    for recovers in [false, true] {
+        let options = options().config(config.clone());
+        let options = match recovers {
+            true => options.recovery(std::time::Duration::from_secs(60)),
+            false => options,
+        };
+        let server = Server::host(options, |io| drop(io.of("/")));
+        let mut client = Client::open(&server);
+        client.send("0");
+        assert!(client.next().starts_with("0{"));
+        let main = server.handle().of("/");
+        let large = "x".repeat(1000);
+        let refused = block_on(main.emit("large", &large));
+        assert!(matches!(refused, Err(Error::Emit(EmitError::TooLarge(args))) if args.len() == 1));
+        let refused = block_on(main.call_all::<u8>("large", &large));
+        assert!(matches!(refused, Err(Error::Emit(EmitError::TooLarge(_)))));
+        block_on(main.emit("small", &())).expect("it can be sent");
+        // Where events have numbers, none is missing.
+        let packet = client.next();
+        match recovers {
+            true => assert!(packet.ends_with("-0\"]"), "{packet}"),
+            false => assert_eq!(packet, r#"2["small"]"#),
+        }
+        server.finish();
+    }
+}

@@ -158,7 +158,7 @@ fn sockets_are_counted() {
 
 #[test]
 fn a_connection_must_join_something_in_time() {
-    let options = options().connect_timeout(Duration::from_millis(200));
+    let options = options().connect_timeout(Duration::from_millis(1500));
     let server = Server::host(options, |io| drop(io.of("/")));
     let mut idle = Client::open(&server);
     assert_eq!(idle.expect_end(), ["1"]);

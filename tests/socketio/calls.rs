@@ -39,7 +39,8 @@ fn everybody_answers_is_late_or_gone() {
     assert_eq!(muted.call(r#"["join","muted"]"#), "[]");
     let room = server.handle().of("/").to("room").except("muted");
     let asking = thread::spawn(move || {
-        let patience = Duration::from_millis(400);
+        // One is silent until then, and the answers of the others must be in time on a busy machine too.
+        let patience = Duration::from_secs(3);
         block_on(room.call_all::<i64>("double", &21).timeout(patience))
     });
     // It is encoded once: everybody sees the same number.

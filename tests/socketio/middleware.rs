@@ -186,6 +186,10 @@ fn what_is_sent_can_be_seen() {
         "7 lost[]",
         "7 question[1]",
     ];
+    // Its client may have it before it is shown.
+    wait_until("the last is shown", || {
+        seen.lock().expect("nobody panics").len() >= expected.len()
+    });
     // What was emitted before there was any data is not shown to those who want it.
     assert_eq!(*seen.lock().expect("nobody panics"), expected);
     server.finish();

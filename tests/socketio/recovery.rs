@@ -154,7 +154,7 @@ fn who_comes_back_has_everything() {
 #[test]
 fn who_can_not_be_recovered_is_somebody_new() {
     let mut limits = RecoveryConfig::default();
-    limits.max_duration = Duration::from_millis(300);
+    limits.max_duration = Duration::from_millis(1500);
     limits.max_log = 3000;
     let (server, told) = server(options().recovery(limits));
     let main = server.handle().of("/");
@@ -253,7 +253,7 @@ fn those_who_come_back_are_asked_about_on_request() {
 
 #[test]
 fn a_namespace_of_a_pattern_waits_for_those_who_may_come_back() {
-    let server = Server::host(options().recovery(Duration::from_millis(400)), |io| {
+    let server = Server::host(options().recovery(Duration::from_millis(1500)), |io| {
         io.of_pattern("/room-*");
     });
     let io = server.handle();

@@ -117,7 +117,7 @@ fn everything_else_works_without_async() {
             let answers = socket
                 .namespace()
                 .to("all")
-                .call_all::<i64>(Duration::from_millis(300), "number", &())?;
+                .call_all::<i64>(Duration::from_secs(2), "number", &())?;
             let known = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok());
             Ok::<_, sansocket::Error>(Ack((answers.len(), known.sum::<i64>())))
         });

@@ -77,11 +77,11 @@ fn deep_nesting_and_lone_surrogates_do_no_harm() {
 
 #[test]
 fn whoever_joins_nothing_in_time_is_thrown_out() {
-    Server::with_app("socketio", &["--connect-timeout", "200ms"], |server| {
+    Server::with_app("socketio", &["--connect-timeout", "1500ms"], |server| {
         let mut client = Client::open(server);
         client.expect_end();
         let (mut client, _) = Client::join_app(server);
-        std::thread::sleep(std::time::Duration::from_millis(400));
+        std::thread::sleep(std::time::Duration::from_millis(1700));
         client.expect_nothing();
     });
 }

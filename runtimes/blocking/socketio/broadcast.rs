@@ -47,7 +47,7 @@ impl<D: Send + Sync + 'static> Broadcast<D> {
     /// Emits an event to all of them: see the async [`Broadcast::emit`](generic::Broadcast::emit). It waits for nobody.
     ///
     /// # Errors
-    /// The arguments have no JSON form, or the name is reserved.
+    /// The arguments have no JSON form, the name is reserved, or it is larger than what sessions take.
     pub fn emit<A: IntoArgs + ?Sized>(&self, event: &str, args: &A) -> Result<()> {
         block_on(self.0.emit(event, args))
     }

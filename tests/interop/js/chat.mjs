@@ -84,7 +84,8 @@ await withBrowser({ viewport: { width: 1000, height: 700 } }, async (browser) =>
 
     // What one says is text, whatever it looks like.
     const markup = `<img src=x onerror="document.title='broken'"> & <b>bold</b>`;
-    await ben.locator("#text").pressSequentially("one moment");
+    // Slowly: who polls may miss a word of that, which is repeated after two seconds.
+    await ben.locator("#text").pressSequentially("one moment please", { delay: 200 });
     await ann.waitForFunction(() => document.querySelector("#typing").textContent.includes("Ben is typing"));
     await say(ben, markup);
     await heard(ann, markup);

@@ -196,7 +196,7 @@ fn what_comes_before_the_answer_waits_for_it() {
 
 #[test]
 fn whoever_joins_nothing_in_time_is_thrown_out() {
-    on_every_transport(&["--connect-timeout", "1s"], |server, plan| {
+    on_every_transport(&["--connect-timeout", "2s"], |server, plan| {
         let mut idle = Peer::open(server, plan);
         let mut refused = Peer::open(server, plan);
         refused.send("0/auth,");
@@ -208,7 +208,7 @@ fn whoever_joins_nothing_in_time_is_thrown_out() {
         for peer in [&mut idle, &mut refused, &mut gone] {
             assert_eq!(peer.expect_end(), []);
         }
-        thread::sleep(Duration::from_millis(1100));
+        thread::sleep(Duration::from_millis(2100));
         other.enter("/", "");
         other.expect_nothing();
     });

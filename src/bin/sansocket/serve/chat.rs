@@ -190,6 +190,8 @@ async fn leave(socket: Socket, reason: DisconnectReason) -> Result<()> {
         DisconnectReason::PingTimeout | DisconnectReason::TransportError => "lost the connection",
         _ => "left",
     };
+    // Whoever hears of it may take the name.
+    person.name.release();
     go_out(&socket, &person.room(), why).await
 }
 

@@ -17,7 +17,8 @@ struct Holder {
     key: String,
 }
 
-/// A name that is somebody's until this is dropped: also where the client was gone before it was let in.
+/// A name that is somebody's until it is [released](Self::release) or this is dropped: also where the client was gone before
+/// it was let in.
 pub struct Name {
     text: String,
     id: String,
@@ -68,16 +69,21 @@ impl Name {
             .get(&self.text.to_lowercase())
             .is_some_and(|holder| holder.id == self.id)
     }
-}
 
-impl Drop for Name {
-    fn drop(&mut self) {
+    /// Lets go of it: somebody else may have it from now on.
+    pub fn release(&self) {
         let mut holders = self.names.holders();
         let folded = self.text.to_lowercase();
         // Its holder may have come back meanwhile, as another socket.
         if holders.get(&folded).is_some_and(|holder| holder.id == self.id) {
             holders.remove(&folded);
         }
+    }
+}
+
+impl Drop for Name {
+    fn drop(&mut self) {
+        self.release();
     }
 }
 
@@ -106,6 +112,8 @@ mod tests {
         assert!(back.is_held() && !lost.is_held());
         drop(lost);
         assert!(names.claim("Ann", "", "3").is_none(), "she is here still");
+        back.release();
+        assert!(names.claim("Ann", "", "3").is_some(), "she has gone");
         drop(back);
         assert!(names.holders().is_empty());
     }
