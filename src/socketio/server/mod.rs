@@ -686,7 +686,11 @@ impl Connection {
         self.writable && self.outbox.is_empty()
     }
 
-    fn check(&self, key: Key, name: &str, args: Args) -> Result<Args, EmitError> {
+    /// Whether an event could be emitted now.
+    ///
+    /// # Errors
+    /// Those of [`emit`](Self::emit). Else it gives the arguments back.
+    pub fn check(&self, key: Key, name: &str, args: Args) -> Result<Args, EmitError> {
         if is_reserved(name) {
             return Err(EmitError::ReservedName(args));
         }
