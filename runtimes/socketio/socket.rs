@@ -186,6 +186,10 @@ impl SocketCore {
             }
             Err(EmitError::Disconnected(with_offset)) if self.pid.get().is_some_and(|pid| recovery.is_kept(pid)) => {
                 let packet = self.namespace.encode(None, name, with_offset);
+                // It would not be sent when its client is back.
+                if !current.link.look(|state| state.machine.takes_encoded(&packet)) {
+                    return Err(EmitError::TooLarge(args));
+                }
                 recovery.record(now, &selection, |_| packet);
                 Ok(())
             }

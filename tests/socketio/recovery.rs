@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sansocket::Error;
 use sansocket::runtime::socketio::{Ack, EmitError, RecoveryConfig, Refused, Socket};
+use sansocket::socketio::server::Config;
 use serde_json::Value;
 
 use crate::client::Client;
@@ -462,5 +463,25 @@ fn who_can_not_have_it_all_any_more_is_asked_about_as_somebody_new() {
     expect(&told, "asked true");
     expect(&told, "asked false");
     assert!(!main.socket(&other.id).expect("it is there").recovered());
+    server.finish();
+}
+
+#[test]
+fn what_is_too_large_for_one_who_is_away_is_refused() {
+    let mut config = Config::default();
+    config.max_message = 500;
+    let server = Server::host(options().config(config).recovery(LONG), |io| drop(io.of("/")));
+    let main = server.handle().of("/");
+    let mut client = Client::open(&server);
+    let identity = join(&mut client, "", "");
+    let socket = main.socket(&identity.id).expect("it is there");
+    drop(client);
+    wait_until("it is gone", || main.is_empty());
+    socket.try_emit("small", &()).expect("it is kept");
+    let large = socket.try_emit("large", &"x".repeat(600));
+    assert!(
+        matches!(&large, Err(Error::Emit(EmitError::TooLarge(args))) if args.len() == 1),
+        "{large:?}"
+    );
     server.finish();
 }
