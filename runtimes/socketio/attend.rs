@@ -344,14 +344,15 @@ impl Drop for Candidate {
     }
 }
 
-/// Lets a client that comes back in at once, with its state. `None` where nothing is kept of it.
+/// Lets a client that comes back in at once, with its state, and says whether it is still there. `None` where nothing is kept
+/// of it.
 fn recover(
     link: &Arc<Link>,
     key: Key,
     namespace: &Arc<NamespaceCore>,
     pid: &str,
     offset: &str,
-) -> Option<Arc<SocketCore>> {
+) -> Option<(Arc<SocketCore>, bool)> {
     let mut recovery = namespace.recovery()?;
     let back = recovery.restore(link.cell.now(), pid, offset)?;
     if !link.takes_at_once(&back.missed) {
@@ -375,7 +376,7 @@ fn recover(
         // It is gone again already, and may come back once more.
         namespace.remove(&socket, Some(DisconnectReason::TransportClose));
     }
-    Some(socket)
+    Some((socket, accepted))
 }
 
 /// What was kept of a client that comes back, while it is asked about.
@@ -463,8 +464,11 @@ async fn connect(registry: Arc<Registry>, link: Arc<Link>, key: Key, name: Str, 
     let mut kept = None;
     if let Some((pid, offset)) = shown {
         if registry.skips_middleware {
-            if let Some(socket) = recover(&link, key, &namespace, &pid, &offset) {
-                tell_connected(&socket, connected).await;
+            if let Some((socket, accepted)) = recover(&link, key, &namespace, &pid, &offset) {
+                // Of one that is gone again nobody would be told the end.
+                if accepted {
+                    tell_connected(&socket, connected).await;
+                }
                 return;
             }
         } else {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::client::Client;
 use crate::http::PATIENCE;
 use crate::server::{Options, Server, options};
-use crate::waiting::{block_on, wait_until};
+use crate::waiting::{Gate, block_on, wait_until};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -483,5 +483,55 @@ fn what_is_too_large_for_one_who_is_away_is_refused() {
         matches!(&large, Err(Error::Emit(EmitError::TooLarge(args))) if args.len() == 1),
         "{large:?}"
     );
+    server.finish();
+}
+
+#[test]
+fn who_is_gone_before_it_is_back_is_not_told_of() {
+    let gate = Gate::default();
+    let opener = gate.clone();
+    let (says, told) = mpsc::channel();
+    let gone = says.clone();
+    let server = Server::host(options().recovery(LONG).concurrency(1), |io| {
+        io.of("/slow").on_connect(move |_| {
+            let gate = gate.clone();
+            async move {
+                gate.pass().await;
+                Ok(())
+            }
+        });
+        io.of("/").on_connected(move |_| {
+            let says = says.clone();
+            async move { says.send("in").map_err(|_| "the test is over") }
+        });
+        io.of("/").on_disconnect(move |_, _| {
+            let gone = gone.clone();
+            async move { gone.send("gone").map_err(|_| "the test is over") }
+        });
+    });
+    let io = server.handle();
+    let main = io.of("/");
+    let mut client = Client::open(&server);
+    let identity = join(&mut client, "", "");
+    block_on(main.emit("seen", &())).expect("it can be sent");
+    let seen = event(&mut client, r#"2["seen""#);
+    drop(client);
+    assert_eq!(told.recv_timeout(PATIENCE), Ok("in"));
+    assert_eq!(told.recv_timeout(PATIENCE), Ok("gone"));
+    // It asks to be let in behind somebody who is not decided about, and its connection is lost again.
+    let mut client = Client::open(&server);
+    client.send("0/slow,");
+    client.send(&format!("0{}", back(&identity, &seen)));
+    drop(client);
+    wait_until("the session is over", || io.stats().engine.sessions == 0);
+    opener.open();
+    wait_until("the connection is over", || io.connections() == 0);
+    // Nothing is lost by it.
+    let mut client = Client::open(&server);
+    client.send(&format!("0{}", back(&identity, &seen)));
+    assert!(client.next().contains(&identity.id));
+    assert_eq!(told.recv_timeout(PATIENCE), Ok("in"));
+    drop(client);
+    assert_eq!(told.recv_timeout(PATIENCE), Ok("gone"));
     server.finish();
 }
