@@ -120,6 +120,11 @@ fn socketio_restarts() {
 }
 
 #[test]
+fn socketio_recovery() {
+    seeds::run(Family::SocketioRecovery, 10);
+}
+
+#[test]
 fn the_same_seed_is_the_same_world() {
     for family in [
         Family::Clean,
@@ -135,6 +140,7 @@ fn the_same_seed_is_the_same_world() {
         Family::SocketioFaults,
         Family::SocketioPressure,
         Family::SocketioRestarts,
+        Family::SocketioRecovery,
     ] {
         for seed in 0..10 {
             let once = seeds::must(family, seed, false);

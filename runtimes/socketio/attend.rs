@@ -22,7 +22,7 @@ use crate::runtime::app::{BoxFuture, contained};
 use crate::runtime::engineio::Socket as EngineSocket;
 use crate::runtime::log::log;
 use crate::socketio::server::{DisconnectReason, Event, INVALID_NAMESPACE};
-use crate::socketio::{AckError, AckToken, Args, Json, Key, recovery_request};
+use crate::socketio::{AckError, AckToken, Args, Json, Key, Stay, recovery_request};
 use crate::wire::CellAlarm;
 
 /// After how many messages others run.
@@ -348,14 +348,15 @@ impl Drop for Candidate {
     }
 }
 
-/// Lets a client that comes back in at once, with its state. `None` where nothing is kept of it.
+/// Lets a client that comes back in at once, with its state, and says whether it is still there. `None` where nothing is kept
+/// of it.
 fn recover(
     link: &Arc<Link>,
     key: Key,
     namespace: &Arc<NamespaceCore>,
     pid: &str,
     offset: &str,
-) -> Option<Arc<SocketCore>> {
+) -> Option<(Arc<SocketCore>, bool)> {
     let mut recovery = namespace.recovery()?;
     let back = recovery.restore(link.cell.now(), pid, offset)?;
     if !link.takes_at_once(&back.missed) {
@@ -368,7 +369,7 @@ fn recover(
     socket.recovered.store(true, Ordering::Relaxed);
     let accepted = link.with(|state, _, _| {
         // Whoever finds it there, and throws it out, comes behind its being accepted.
-        namespace.insert(&socket);
+        namespace.insert(&socket, back.stay);
         let accepted = state.machine.accept_back(key, &socket.id, Some(pid), back.missed);
         if accepted {
             state.sockets.push(socket.clone());
@@ -380,7 +381,7 @@ fn recover(
         // It is gone again already, and may come back once more.
         namespace.remove(&socket, Some(DisconnectReason::TransportClose));
     }
-    Some(socket)
+    Some((socket, accepted))
 }
 
 /// What was kept of a client that comes back, while it is asked about.
@@ -388,36 +389,54 @@ struct Returning {
     pid: Str,
     offset: String,
     rooms: Vec<Str>,
+    stay: Stay,
 }
 
-/// Lets a client in that was asked about. Says whether it is still there.
-fn let_in(registry: &Registry, socket: &Arc<SocketCore>, returning: Option<Returning>) -> bool {
+/// What became of a client that was asked about.
+enum Entry {
+    In,
+    /// It is gone.
+    Gone,
+    /// What it has missed is not kept any more, or too much to be sent: it is somebody new.
+    Unrecoverable,
+}
+
+/// Lets a client in that was asked about.
+fn let_in(registry: &Registry, socket: &Arc<SocketCore>, returning: Option<Returning>) -> Entry {
     let namespace = &socket.namespace;
     let recovery = namespace.recovery();
-    let missed = match (&recovery, &returning) {
-        (Some(recovery), Some(returning)) => recovery.missed(&socket.id, &returning.rooms, &returning.offset),
-        _ => None,
-    };
-    let missed = missed.filter(|missed| socket.link.takes_at_once(missed));
-    socket.recovered.store(missed.is_some(), Ordering::Relaxed);
-    let pid = match (&missed, returning) {
-        (Some(_), Some(returning)) => {
-            if let Membership::Waiting(rooms) = &mut *socket.membership() {
-                rooms.splice(0..0, returning.rooms);
+    let begin_stay = || recovery.as_ref().map(|recovery| recovery.begin_stay());
+    let (pid, mut stay, missed) = match (returning, &recovery) {
+        (Some(returning), Some(recovery)) => {
+            let Returning {
+                pid,
+                offset,
+                rooms,
+                mut stay,
+            } = returning;
+            let missed = recovery.missed(&socket.id, &rooms, &stay, &offset);
+            let Some(missed) = missed.filter(|missed| socket.link.takes_at_once(missed)) else {
+                return Entry::Unrecoverable;
+            };
+            if let Membership::Waiting(joined) = &mut *socket.membership() {
+                joined.retain(|room| !rooms.contains(room));
+                for room in joined.iter() {
+                    recovery.moved(&mut stay, room, true);
+                }
+                joined.splice(0..0, rooms);
             }
-            Some(returning.pid)
+            (Some(pid), Some(stay), missed)
         }
-        _ => recovery.as_ref().map(|_| registry.new_id()),
+        _ => (recovery.as_ref().map(|_| registry.new_id()), begin_stay(), Vec::new()),
     };
     if let Some(pid) = &pid {
         // Nobody else has set it.
         let _first = socket.pid.set(pid.clone());
     }
-    socket.link.with(|state, _, _| {
+    let accepted = socket.link.with(|state, _, _| {
         // It is in its rooms when the client hears of it: what is sent to them from now on is for it too. Whoever finds it
         // there, and throws it out, comes behind its being accepted.
-        namespace.insert(socket);
-        let missed = missed.unwrap_or_default();
+        namespace.insert(socket, stay.take().unwrap_or_default());
         let accepted = state
             .machine
             .accept_back(socket.key, &socket.id, pid.as_deref(), missed);
@@ -425,7 +444,11 @@ fn let_in(registry: &Registry, socket: &Arc<SocketCore>, returning: Option<Retur
             state.sockets.push(socket.clone());
         }
         accepted
-    })
+    });
+    match accepted {
+        true => Entry::In,
+        false => Entry::Gone,
+    }
 }
 
 /// Asks the connect handler about a client, and tells the client its answer.
@@ -447,8 +470,11 @@ async fn connect(registry: Arc<Registry>, link: Arc<Link>, key: Key, name: Str, 
     let mut kept = None;
     if let Some((pid, offset)) = shown {
         if registry.skips_middleware {
-            if let Some(socket) = recover(&link, key, &namespace, &pid, &offset) {
-                tell_connected(&socket, connected).await;
+            if let Some((socket, accepted)) = recover(&link, key, &namespace, &pid, &offset) {
+                // Of one that is gone again nobody would be told the end.
+                if accepted {
+                    tell_connected(&socket, connected).await;
+                }
                 return;
             }
         } else {
@@ -461,6 +487,7 @@ async fn connect(registry: Arc<Registry>, link: Arc<Link>, key: Key, name: Str, 
                     pid: pid.as_str().into(),
                     offset,
                     rooms: restored.rooms,
+                    stay: restored.stay,
                 };
                 (restored.sid, returning)
             });
@@ -475,7 +502,7 @@ async fn connect(registry: Arc<Registry>, link: Arc<Link>, key: Key, name: Str, 
     let mut candidate = Candidate(Some(socket.clone()));
     let request = ConnectRequest {
         socket: socket.clone(),
-        auth,
+        auth: auth.clone(),
     };
     let decided = contained(async move {
         for ask in asks {
@@ -497,11 +524,18 @@ async fn connect(registry: Arc<Registry>, link: Arc<Link>, key: Key, name: Str, 
     };
     // Nobody else has set it.
     let _first = socket.data.set(data);
-    if !let_in(&registry, &socket, returning) {
-        return;
+    match let_in(&registry, &socket, returning) {
+        Entry::In => {
+            candidate.0 = None;
+            tell_connected(&socket, connected).await;
+        }
+        Entry::Gone => {}
+        Entry::Unrecoverable => {
+            drop(candidate);
+            // Nothing is kept of it any more.
+            Box::pin(connect(registry, link, key, name, auth)).await;
+        }
     }
-    candidate.0 = None;
-    tell_connected(&socket, connected).await;
 }
 
 async fn tell_connected(socket: &Arc<SocketCore>, connected: Option<Arc<OnConnected>>) {

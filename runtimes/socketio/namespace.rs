@@ -27,7 +27,7 @@ use crate::engineio::Str;
 use crate::runtime::engineio::Outcome;
 use crate::socketio::server::DisconnectReason;
 use crate::socketio::{
-    Args, BROADCAST_IDS, Body, Encoded, FromArgs, IntoArgs, Packet, Parser, RecoveryConfig, Rooms, Selection,
+    Args, BROADCAST_IDS, Body, Encoded, FromArgs, IntoArgs, Packet, Parser, RecoveryConfig, Rooms, Selection, Stay,
 };
 use crate::time::Instant;
 
@@ -144,18 +144,19 @@ impl NamespaceCore {
     }
 
     /// A socket is accepted: it is in the rooms that it was to join.
-    pub(super) fn insert(&self, socket: &Arc<SocketCore>) {
+    pub(super) fn insert(&self, socket: &Arc<SocketCore>, stay: Stay) {
         let mut shard = self.shard(socket.number);
         let mut membership = socket.membership();
         let Membership::Waiting(rooms) = &mut *membership else {
             return;
         };
+        let rooms = core::mem::take(rooms);
         shard.rooms.insert(socket.number, &socket.id);
-        for room in core::mem::take(rooms) {
+        for room in rooms {
             shard.rooms.join(socket.number, &room);
         }
         shard.sockets.insert(socket.number, socket.clone());
-        *membership = Membership::Member;
+        *membership = Membership::Member(stay);
     }
 
     /// A socket is gone, or was never let in. Its rooms can be asked for still. Where it went without wanting to, its state
@@ -171,13 +172,13 @@ impl NamespaceCore {
                 return;
             }
             let rooms: Vec<Str> = shard.rooms.rooms_of(socket.number).cloned().collect();
-            let was_member = matches!(*membership, Membership::Member);
-            if let (true, Some(recovery), Some(pid), Some(data)) =
-                (was_member, &mut recovery, socket.pid.get(), socket.data.get())
+            if let (Membership::Member(stay), Some(recovery), Some(pid), Some(data)) =
+                (&mut *membership, &mut recovery, socket.pid.get(), socket.data.get())
             {
+                let stay = core::mem::take(stay);
                 let others = rooms.iter().skip(1).cloned();
                 let data = recovery.memory().keep(data.clone());
-                recovery.keep(socket.link.cell.now(), pid, &socket.id, others, data);
+                recovery.keep(socket.link.cell.now(), pid, &socket.id, others, stay, data);
             }
             *membership = Membership::Gone(rooms);
             shard.rooms.remove(socket.number);
@@ -194,17 +195,34 @@ impl NamespaceCore {
     }
 
     pub(super) fn join(&self, socket: &Arc<SocketCore>, room: &str) {
-        self.shard(socket.number).rooms.join(socket.number, room);
+        self.change_room(socket, room, true);
     }
 
     pub(super) fn leave(&self, socket: &Arc<SocketCore>, room: &str) {
-        self.shard(socket.number).rooms.leave(socket.number, room);
+        self.change_room(socket, room, false);
+    }
+
+    /// Says whether it did anything.
+    fn change_room(&self, socket: &Arc<SocketCore>, room: &str, joins: bool) -> bool {
+        // Which events it has missed, should it go, depends on when that was.
+        let recovery = self.recovery();
+        let mut shard = self.shard(socket.number);
+        let changed = match joins {
+            true => shard.rooms.join(socket.number, room),
+            false => shard.rooms.leave(socket.number, room),
+        };
+        if let (true, Some(recovery), Membership::Member(stay)) = (changed, &recovery, &mut *socket.membership()) {
+            recovery.moved(stay, room, joins);
+        }
+        // Data that is forgotten with the lock of the memory may be the application's.
+        drop(shard);
+        changed
     }
 
     pub(super) fn rooms_of(&self, socket: &Arc<SocketCore>) -> Vec<Str> {
         let shard = self.shard(socket.number);
         match &*socket.membership() {
-            Membership::Member => shard.rooms.rooms_of(socket.number).cloned().collect(),
+            Membership::Member(_) => shard.rooms.rooms_of(socket.number).cloned().collect(),
             Membership::Waiting(rooms) | Membership::Gone(rooms) => rooms.clone(),
         }
     }
@@ -235,6 +253,13 @@ impl NamespaceCore {
 
     /// Everybody leaves a room.
     pub(super) fn close_room(&self, room: &str) -> usize {
+        if self.recovery.is_some() {
+            let members = self.select(&Selection::all().to(room));
+            return members
+                .iter()
+                .filter(|member| self.change_room(member, room, false))
+                .count();
+        }
         self.shards
             .iter()
             .map(|shard| Self::lock(shard).rooms.close(room))

@@ -23,7 +23,7 @@ use super::namespace::{Namespace, NamespaceCore};
 use crate::engineio::{Str, Transport};
 use crate::error::Result;
 use crate::http::Request;
-use crate::socketio::{Args, EmitError, FromArgs, IntoArgs, Key, Selection};
+use crate::socketio::{Args, EmitError, FromArgs, IntoArgs, Key, Selection, Stay};
 
 /// Everything about a socket but its data's type.
 pub(super) struct SocketCore {
@@ -46,7 +46,8 @@ pub(super) struct SocketCore {
 pub(super) enum Membership {
     /// It was not accepted yet: what it is to join.
     Waiting(Vec<Str>),
-    Member,
+    /// It is there, and since when it is in which rooms.
+    Member(Stay),
     /// It is gone, and was in these.
     Gone(Vec<Str>),
 }
@@ -142,11 +143,14 @@ impl SocketCore {
         Ok(())
     }
 
-    /// Whether what it is sent is kept, for it to have when it comes back. What is sent to one that may be on its way
-    /// back, before that is decided, is not: it would have it twice.
+    /// Whether what it is sent is kept, for it to have when it comes back.
     fn is_recorded(&self) -> bool {
-        let returns = || self.recovered.load(Ordering::Relaxed) && self.is_waiting();
-        self.namespace.recovery.is_some() && !returns()
+        self.namespace.recovery.is_some()
+    }
+
+    /// It may be on its way back, which is not decided: what it is sent is among what it has missed, if it is let in.
+    fn returns(&self) -> bool {
+        self.recovered.load(Ordering::Relaxed) && self.is_waiting()
     }
 
     /// Emits an event which the client will have when it comes back, should it be away.
@@ -161,8 +165,15 @@ impl SocketCore {
         let now = current.link.cell.now();
         recovery.handle_timeout(now);
         let with_offset = args.with_last(&recovery.next_offset());
+        let returns = self.returns();
         let sent = current.link.with(|state, _, _| {
-            let sent = state.machine.emit_encoded(current.key, name, with_offset);
+            let sent = match returns {
+                true => {
+                    let checked = state.machine.check(current.key, name, with_offset);
+                    checked.map(|args| self.namespace.encode(None, name, args))
+                }
+                false => state.machine.emit_encoded(current.key, name, with_offset),
+            };
             if let (Err(EmitError::Full(_)), Some(cx)) = (&sent, cx) {
                 state.wait(cx);
             }
@@ -173,10 +184,13 @@ impl SocketCore {
                 recovery.record(now, &selection, |_| packet);
                 Ok(())
             }
-            Err(EmitError::Disconnected(_)) if self.pid.get().is_some_and(|pid| recovery.is_kept(pid)) => {
-                recovery.record(now, &selection, |offset| {
-                    self.namespace.encode(None, name, args.with_last(offset))
-                });
+            Err(EmitError::Disconnected(with_offset)) if self.pid.get().is_some_and(|pid| recovery.is_kept(pid)) => {
+                let packet = self.namespace.encode(None, name, with_offset);
+                // It would not be sent when its client is back.
+                if !current.link.look(|state| state.machine.takes_encoded(&packet)) {
+                    return Err(EmitError::TooLarge(args));
+                }
+                recovery.record(now, &selection, |_| packet);
                 Ok(())
             }
             Err(error) => Err(error.about(args)),

@@ -100,7 +100,7 @@ pub use packet::{
     Assembler, Body, Decoded, Encoded, Limits, MAIN_NAMESPACE, Packet, PacketError, Parser, RESERVED_EVENTS, TEXT,
     TextParser, is_reserved, namespace_name,
 };
-pub use recovery::{Recovered, Recovery, RecoveryConfig, recovery_request};
+pub use recovery::{Recovered, Recovery, RecoveryConfig, Stay, recovery_request};
 pub use rooms::{Rooms, Selection};
 
 /// What an attachment costs beside its bytes: its place in a list, and the allocation's own book-keeping.

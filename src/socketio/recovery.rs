@@ -13,6 +13,9 @@ use crate::time::Instant;
 /// What an entry costs beside what it holds.
 const ENTRY_OVERHEAD: usize = 128;
 
+/// So many changes of rooms are remembered of a socket, as long as there is an event that was sent before them.
+const MAX_MOVES: usize = 64;
+
 /// The limits of a [`Recovery`]. Sizes are bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -54,7 +57,9 @@ impl Default for RecoveryConfig {
 /// [`accept`](super::server::Connection::accept) gave it. Events that want an acknowledgement, and volatile ones, are not
 /// recorded.
 ///
-/// Whoever holds it must let nobody record between a [`restore`](Self::restore) and the socket's being in its rooms again.
+/// Whoever holds it must let nobody record between a [`restore`](Self::restore) and the socket's being in its rooms again,
+/// and says with [`moved`](Self::moved) when it joins or leaves one: it misses what was sent to the rooms that it was in then,
+/// which are not always those that it was in at the end.
 ///
 /// ```
 /// use sansocket::socketio::{Args, Encoded, Recovery, RecoveryConfig, Selection};
@@ -64,11 +69,12 @@ impl Default for RecoveryConfig {
 /// let mut recovery = Recovery::new(RecoveryConfig::default());
 /// let encode = |offset: &str| Encoded::new(format!(r#"2["news","{offset}"]"#).into(), vec![]);
 ///
-/// // 1. Everything that is sent is recorded.
+/// // 1. A socket comes, and everything that is sent is recorded.
+/// let stay = recovery.begin_stay();
 /// let all = Selection::all();
 /// recovery.record(now, &all, encode); // the client has seen this, and its offset is "0"
 /// // 2. A socket goes, and misses something.
-/// recovery.keep(now, "secret", "id", ["news".into()], "its data");
+/// recovery.keep(now, "secret", "id", ["news".into()], stay, "its data");
 /// recovery.record(now, &all, encode);
 /// // 3. It comes back.
 /// let back = recovery.restore(now, "secret", "0").unwrap();
@@ -106,13 +112,48 @@ struct Kept<T> {
     since: Instant,
     sid: Str,
     rooms: Vec<Str>,
+    stay: Stay,
     data: T,
 }
 
 impl<T> Kept<T> {
     fn cost(&self, pid: &str) -> usize {
         let rooms: usize = self.rooms.iter().map(|room| room.len() + size_of::<Str>()).sum();
-        ENTRY_OVERHEAD + pid.len() + self.sid.len() + rooms
+        ENTRY_OVERHEAD + pid.len() + self.sid.len() + rooms + self.stay.cost()
+    }
+}
+
+/// A socket's time in its namespace: since which event it is there, and when it joined and left rooms.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stay {
+    /// The offset of the first event that it could get as one of many.
+    entered: u64,
+    /// Whatever happened to it before this offset is forgotten.
+    known_from: u64,
+    moves: VecDeque<Move>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Move {
+    /// The offset of the next event.
+    before: u64,
+    room: Str,
+    joined: bool,
+}
+
+impl Move {
+    fn apply(&self, rooms: &mut Vec<Str>, joined: bool) {
+        match joined {
+            true => rooms.push(self.room.clone()),
+            false => rooms.retain(|room| *room != self.room),
+        }
+    }
+}
+
+impl Stay {
+    fn cost(&self) -> usize {
+        let moves = self.moves.iter();
+        moves.map(|change| change.room.len() + size_of::<Move>()).sum()
     }
 }
 
@@ -123,6 +164,8 @@ pub struct Recovered<T> {
     pub sid: Str,
     /// The rooms that it was in, without its own.
     pub rooms: Vec<Str>,
+    /// How it was in its namespace, for as long as it is there again.
+    pub stay: Stay,
     /// What the application kept of it.
     pub data: T,
     /// What it missed, in order: to be sent right behind the answer to its CONNECT.
@@ -182,15 +225,58 @@ impl<T> Recovery<T> {
         packet
     }
 
+    /// A socket enters the namespace: what was sent before was for others.
+    pub fn begin_stay(&self) -> Stay {
+        Stay {
+            entered: self.next,
+            ..Stay::default()
+        }
+    }
+
+    /// A socket has joined a room that it was not in, or left one.
+    pub fn moved(&self, stay: &mut Stay, room: &str, joined: bool) {
+        // What was sent before is not kept: nobody will ask where it was then.
+        while stay.moves.front().is_some_and(|change| change.before <= self.first()) {
+            stay.moves.pop_front();
+        }
+        if self.log.is_empty() {
+            return;
+        }
+        if stay.moves.len() >= MAX_MOVES {
+            if let Some(oldest) = stay.moves.pop_front() {
+                stay.known_from = oldest.before;
+            }
+        }
+        stay.moves.push_back(Move {
+            before: self.next,
+            room: room.into(),
+            joined,
+        });
+    }
+
+    /// The offset of the oldest event that is kept.
+    fn first(&self) -> u64 {
+        self.next - self.log.len() as u64
+    }
+
     /// A socket went, for a reason that [can be recovered from](super::server::DisconnectReason::is_recoverable). `rooms`
     /// are those that it was in, without its own.
-    pub fn keep(&mut self, now: Instant, pid: &str, sid: &str, rooms: impl IntoIterator<Item = Str>, data: T) {
+    pub fn keep(
+        &mut self,
+        now: Instant,
+        pid: &str,
+        sid: &str,
+        rooms: impl IntoIterator<Item = Str>,
+        stay: Stay,
+        data: T,
+    ) {
         self.drop_kept(pid);
         let pid = Str::from(pid);
         let kept = Kept {
             since: now,
             sid: sid.into(),
             rooms: rooms.into_iter().collect(),
+            stay,
             data,
         };
         self.kept_cost += kept.cost(&pid);
@@ -203,32 +289,55 @@ impl<T> Recovery<T> {
     /// nothing is kept of it either way.
     pub fn restore(&mut self, now: Instant, pid: &str, offset: &str) -> Option<Recovered<T>> {
         self.forget_old(now);
-        let Kept { sid, rooms, data, .. } = self.drop_kept(pid)?;
-        let missed = self.missed(&sid, &rooms, offset)?;
+        let Kept {
+            sid, rooms, stay, data, ..
+        } = self.drop_kept(pid)?;
+        let missed = self.missed(&sid, &rooms, &stay, offset)?;
         Some(Recovered {
             sid,
             rooms,
+            stay,
             data,
             missed,
         })
     }
 
-    /// What a socket of this id and in these rooms has missed since the event of this offset. `None` where that is not
+    /// What a socket of this id, and in these rooms now, has missed since the event of this offset. `None` where that is not
     /// known any more.
-    pub fn missed(&self, sid: &Str, rooms: &[Str], offset: &str) -> Option<Vec<Encoded>> {
-        let first = self.next - self.log.len() as u64;
+    pub fn missed(&self, sid: &Str, rooms: &[Str], stay: &Stay, offset: &str) -> Option<Vec<Encoded>> {
+        let first = self.first();
         let seen: u64 = offset.strip_prefix(&self.tag[..])?.parse().ok()?;
         let missed_from = seen.checked_add(1)?;
-        if missed_from < first || missed_from > self.next {
+        if missed_from < first.max(stay.known_from) || missed_from > self.next {
             return None;
         }
         let skip = usize::try_from(missed_from - first).ok()?;
-        let missed = self
-            .log
+        // Back to the rooms that it was in then.
+        let mut rooms = rooms.to_vec();
+        for change in stay.moves.iter().rev().take_while(|change| change.before > missed_from) {
+            change.apply(&mut rooms, !change.joined);
+        }
+        let mut moves = stay
+            .moves
             .iter()
-            .skip(skip)
-            .filter(|entry| entry.selection.includes(core::iter::once(sid).chain(rooms)));
-        Some(missed.map(|entry| entry.packet.clone()).collect())
+            .skip_while(|change| change.before <= missed_from)
+            .peekable();
+        let mut missed = Vec::new();
+        for (offset, entry) in (missed_from..).zip(self.log.iter().skip(skip)) {
+            while let Some(change) = moves.next_if(|change| change.before <= offset) {
+                change.apply(&mut rooms, change.joined);
+            }
+            let own = core::iter::once(sid);
+            let included = match offset < stay.entered {
+                // What was for many was for others.
+                true => entry.selection.names_rooms() && entry.selection.includes(own),
+                false => entry.selection.includes(own.chain(&rooms)),
+            };
+            if included {
+                missed.push(entry.packet.clone());
+            }
+        }
+        Some(missed)
     }
 
     /// Whether a socket of this secret is away, and can come back.
@@ -333,7 +442,7 @@ mod tests {
             record(&mut recovery, 1, &selection);
         }
         for (offset, missed) in [("0", &["1", "2", "4", "7"][..]), ("3", &["4", "7"]), ("7", &[])] {
-            recovery.keep(at(1), "pid", "id", ["news".into()], 5);
+            recovery.keep(at(1), "pid", "id", ["news".into()], Stay::default(), 5);
             let back = recovery.restore(at(100), "pid", offset).unwrap();
             assert_eq!(
                 (&back.sid[..], &back.rooms[..], back.data),
@@ -344,11 +453,54 @@ mod tests {
             assert_eq!(recovery.restore(at(100), "pid", offset), None);
         }
         for nonsense in ["8", "18446744073709551615", "-1", "", "x", "99999999999999999999"] {
-            recovery.keep(at(1), "pid", "id", [], 5);
+            recovery.keep(at(1), "pid", "id", [], Stay::default(), 5);
             assert_eq!(recovery.restore(at(1), "pid", nonsense), None);
             assert!(recovery.is_empty());
         }
         assert_eq!(recovery.restore(at(1), "unknown", "0"), None);
+    }
+
+    #[test]
+    fn what_counts_is_where_it_was_then() {
+        let mut recovery = Recovery::new(RecoveryConfig::default());
+        let (news, all) = (Selection::all().to("news"), Selection::all());
+        // 0 and 1: it is not there yet, and can be sent something of its own.
+        record(&mut recovery, 1, &Selection::all().to("id"));
+        record(&mut recovery, 1, &all);
+        let mut stay = recovery.begin_stay();
+        record(&mut recovery, 1, &all); // 2
+        record(&mut recovery, 1, &news); // 3
+        recovery.moved(&mut stay, "news", true);
+        record(&mut recovery, 1, &news); // 4
+        recovery.moved(&mut stay, "news", false);
+        record(&mut recovery, 1, &news); // 5
+        record(&mut recovery, 1, &Selection::all().except("news")); // 6
+        recovery.moved(&mut stay, "news", true);
+        record(&mut recovery, 1, &news); // 7
+        for (offset, missed) in [
+            ("0", &["2", "4", "6", "7"][..]),
+            ("3", &["4", "6", "7"]),
+            ("5", &["6", "7"]),
+        ] {
+            recovery.keep(at(1), "pid", "id", ["news".into()], stay.clone(), 5);
+            let back = recovery.restore(at(2), "pid", offset).unwrap();
+            assert_eq!(offsets(&back.missed), missed);
+            assert_eq!((&back.rooms[..], &back.stay), (&["news".into()][..], &stay));
+        }
+        // What is remembered is bounded, and whoever needs more of it is somebody new.
+        for turn in 0..MAX_MOVES {
+            recovery.moved(&mut stay, "other", turn % 2 == 0);
+            record(&mut recovery, 1, &all);
+        }
+        assert_eq!(stay.moves.len(), MAX_MOVES);
+        for (offset, comes_back) in [("2", false), ("5", false), ("6", true)] {
+            recovery.keep(at(1), "pid", "id", ["news".into()], stay.clone(), 5);
+            assert_eq!(recovery.restore(at(2), "pid", offset).is_some(), comes_back, "{offset}");
+        }
+        // Nothing of it is kept without a log that goes back so far.
+        recovery.handle_timeout(at(1000));
+        recovery.moved(&mut stay, "other", true);
+        assert_eq!(stay.cost(), 0);
     }
 
     #[test]
@@ -361,7 +513,14 @@ mod tests {
         let mut recovery = Recovery::new(config);
         for index in 0..100 {
             record(&mut recovery, 1, &Selection::all());
-            recovery.keep(at(1), &format!("pid{index:03}"), "id", ["room".into()], 1);
+            recovery.keep(
+                at(1),
+                &format!("pid{index:03}"),
+                "id",
+                ["room".into()],
+                Stay::default(),
+                1,
+            );
             assert!(recovery.log_cost <= 1000 && recovery.kept_cost <= 1000);
         }
         assert!(recovery.len() < 10 && recovery.log.len() < 10);
@@ -373,14 +532,14 @@ mod tests {
             ["98", "99"]
         );
         // Larger than all that may be kept: whoever has not seen it can not be recovered.
-        recovery.keep(at(1), "late", "id", [], 1);
+        recovery.keep(at(1), "late", "id", [], Stay::default(), 1);
         let large = "x".repeat(2000);
         recovery.record(at(1), &Selection::all(), |_| Encoded::new(large[..].into(), vec![]));
         assert_eq!(recovery.restore(at(1), "late", "99"), None);
-        recovery.keep(at(1), "late", "id", [], 1);
+        recovery.keep(at(1), "late", "id", [], Stay::default(), 1);
         assert!(recovery.restore(at(1), "late", "100").is_some());
 
-        recovery.keep(at(2), "late", "id", [], 1);
+        recovery.keep(at(2), "late", "id", [], Stay::default(), 1);
         record(&mut recovery, 3, &Selection::all());
         assert_eq!(recovery.poll_timeout(), Some(at(121)));
         recovery.handle_timeout(at(121));
@@ -399,12 +558,12 @@ mod tests {
         record(&mut recovery, 1, &Selection::all());
         assert_eq!(recovery.next_offset(), "t-1");
         for (offset, comes_back) in [("0", false), ("t-", false), ("t-0", true), ("t-2", false)] {
-            recovery.keep(at(1), "pid", "id", [], 1);
+            recovery.keep(at(1), "pid", "id", [], Stay::default(), 1);
             assert!(recovery.is_kept("pid"));
             assert_eq!(recovery.restore(at(9), "pid", offset).is_some(), comes_back, "{offset}");
             assert!(!recovery.is_kept("pid"));
         }
-        recovery.keep(at(1), "pid", "id", [], 1);
+        recovery.keep(at(1), "pid", "id", [], Stay::default(), 1);
         assert_eq!(recovery.restore(at(10), "pid", "t-0"), None);
     }
 

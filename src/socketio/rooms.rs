@@ -271,6 +271,11 @@ impl Selection {
         included
     }
 
+    /// Whether it means rooms, and not everybody.
+    pub(super) fn names_rooms(&self) -> bool {
+        !self.rooms.is_empty()
+    }
+
     /// How many bytes it holds.
     pub(super) fn cost(&self) -> usize {
         self.rooms

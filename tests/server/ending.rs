@@ -375,7 +375,8 @@ fn a_shutdown_that_nobody_waits_for_goes_on() {
         let mut shutdown = std::pin::pin!(shutdown);
         let waker = std::task::Waker::noop();
         let polled = shutdown.as_mut().poll(&mut std::task::Context::from_waker(waker));
-        assert!(polled.is_pending());
+        // It may even be over by now.
+        drop(polled);
     }
     waiting.response().assert_ok("1");
     drop(waiting);

@@ -103,14 +103,16 @@ impl ClientScript {
             _ => (vec![Transport::Polling, Transport::WebSocket], true),
         };
         // Where they are to be there when the connection is made again.
-        let stays = plan.family.restarts() || plan.family == Family::SocketioFaults;
+        let recovers = plan.family == Family::SocketioRecovery;
+        let stays = plan.family.restarts() || plan.family == Family::SocketioFaults || recovers;
         let reconnecting = match stays {
-            true => !rng.one_in(5),
+            true => recovers || !rng.one_in(5),
             false => rng.one_in(3),
         };
         let reconnecting = reconnecting.then(|| Reconnecting {
             attempts: (!rng.one_in(3)).then(|| rng.between(0, 8) as u32),
-            delay: 500 * MILLI + rng.by_magnitude(10, 21),
+            // With recovery also before the server knows that they are gone.
+            delay: if recovers { 0 } else { 500 * MILLI } + rng.by_magnitude(10, 21),
             max_delay: SECOND + rng.by_magnitude(10, 23),
             jitter: *rng.pick(&[0, 10, 50]),
         });
@@ -128,6 +130,7 @@ impl ClientScript {
         };
         let small = plan.repertoire.longest < 1_000;
         let messages = match rng.one_in(16) {
+            _ if recovers => rng.by_magnitude(2, 6),
             true => rng.by_magnitude(5, 9),
             false => rng.by_magnitude(0, 6),
         };

@@ -43,6 +43,8 @@ pub enum Family {
     SocketioPressure,
     /// The same, and the server is shut down and comes back.
     SocketioRestarts,
+    /// The same on a network that fails, with a server that keeps the state of those who are away.
+    SocketioRecovery,
 }
 
 impl Family {
@@ -62,6 +64,7 @@ impl Family {
             Self::SocketioFaults => "socketio_faulty_network",
             Self::SocketioPressure => "socketio_slow_applications",
             Self::SocketioRestarts => "socketio_restarts",
+            Self::SocketioRecovery => "socketio_recovery",
         }
     }
 
@@ -74,7 +77,11 @@ impl Family {
     pub fn is_socketio(self) -> bool {
         matches!(
             self,
-            Self::SocketioClean | Self::SocketioFaults | Self::SocketioPressure | Self::SocketioRestarts
+            Self::SocketioClean
+                | Self::SocketioFaults
+                | Self::SocketioPressure
+                | Self::SocketioRestarts
+                | Self::SocketioRecovery
         )
     }
 
@@ -87,7 +94,7 @@ impl Family {
     pub fn climate(self) -> Self {
         match self {
             Self::BothClean | Self::SocketioClean => Self::Clean,
-            Self::BothFaults | Self::SocketioFaults => Self::Faults,
+            Self::BothFaults | Self::SocketioFaults | Self::SocketioRecovery => Self::Faults,
             Self::BothPressure | Self::SocketioPressure => Self::Pressure,
             Self::BothRestarts | Self::SocketioRestarts => Self::Shutdown,
             other => other,

@@ -128,11 +128,12 @@ pub fn run(family: Family, share: u64) {
     // Past the test harness, which shows what is printed only where a test fails.
     let _ = writeln!(
         io::stderr(),
-        "{}: {} sessions in {worlds} worlds, {:.1} virtual hours, {} messages, {} MB, {} polls, faults {:?}, {:.1} s",
+        "{}: {} sessions in {worlds} worlds, {:.1} virtual hours, {} messages, {} recovered, {} MB, {} polls, faults {:?}, {:.1} s",
         family.test(),
         total.sessions,
         total.micros as f64 / 3.6e9,
         total.messages,
+        total.recovered,
         total.bytes / 1_000_000,
         total.polls,
         total.faults,

@@ -23,6 +23,8 @@ pub struct Outcome {
     pub hash: u64,
     pub sessions: u64,
     pub messages: u64,
+    /// Sockets of Socket.IO that had their state back.
+    pub recovered: u64,
     pub polls: u64,
     pub bytes: u64,
     pub micros: u64,
@@ -34,6 +36,7 @@ impl Outcome {
         self.hash = mix(self.hash, other.hash);
         self.sessions += other.sessions;
         self.messages += other.messages;
+        self.recovered += other.recovered;
         self.polls += other.polls;
         self.bytes += other.bytes;
         self.micros += other.micros;
@@ -245,6 +248,7 @@ impl World {
             hash: kernel.trace.hash(),
             sessions,
             messages,
+            recovered: 0,
             polls,
             bytes: kernel.network.carried(),
             micros: kernel.schedule.now(),

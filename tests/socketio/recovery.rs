@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use sansocket::Error;
 use sansocket::runtime::socketio::{Ack, EmitError, RecoveryConfig, Refused, Socket};
+use sansocket::socketio::server::Config;
 use serde_json::Value;
 
 use crate::client::Client;
 use crate::http::PATIENCE;
 use crate::server::{Options, Server, options};
-use crate::waiting::{block_on, wait_until};
+use crate::waiting::{Gate, block_on, wait_until};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -332,5 +333,205 @@ fn nothing_is_lost_and_nothing_comes_twice_while_others_send() {
     for sender in senders {
         sender.join().expect("it could send");
     }
+    server.finish();
+}
+
+#[test]
+fn rooms_count_as_they_were() {
+    let (server, told) = server(options().recovery(LONG));
+    let main = server.handle().of("/");
+    let mut client = Client::open(&server);
+    let identity = join(&mut client, "", "");
+    expect(&told, "asked false");
+    expect(&told, "in false 1 room");
+    let socket = main.socket(&identity.id).expect("it is there");
+    block_on(main.emit("seen", &())).expect("it can be sent");
+    let seen = event(&mut client, r#"2["seen""#);
+    // Whatever of this has not come through when the connection breaks.
+    block_on(main.to("later").emit("not for it", &())).expect("it can be sent");
+    block_on(main.to("room").emit("one", &())).expect("it can be sent");
+    socket.join("later");
+    socket.leave("room");
+    block_on(main.to("room").emit("not for it", &())).expect("it can be sent");
+    block_on(main.to("later").emit("two", &())).expect("it can be sent");
+    socket.join("short");
+    block_on(main.to("short").emit("three", &())).expect("it can be sent");
+    assert_eq!(main.in_room("short").count(), 1);
+    main.close_room("short");
+    block_on(main.to("short").emit("not for it", &())).expect("it can be sent");
+    drop(client);
+    expect(&told, "gone: transport close");
+    let mut client = Client::open(&server);
+    assert_eq!(join(&mut client, "", &back(&identity, &seen)), identity);
+    event(&mut client, r#"2["one""#);
+    event(&mut client, r#"2["two""#);
+    event(&mut client, r#"2["three""#);
+    expect(&told, "in true 2 later");
+    block_on(main.emit("four", &())).expect("it can be sent");
+    event(&mut client, r#"2["four""#);
+    server.finish();
+}
+
+#[test]
+fn what_was_sent_before_it_was_there_is_not_for_it() {
+    let server = Server::host(options().recovery(LONG), |io| {
+        let main = io.of("/");
+        let all = main.clone();
+        main.on_connect(move |request| {
+            let all = all.clone();
+            async move {
+                let sent = request.emit("hello", &()).await.and(all.emit("for others", &()).await);
+                sent.map_err(|_| Refused::new("no"))
+            }
+        });
+    });
+    let main = server.handle().of("/");
+    let mut client = Client::open(&server);
+    let identity = join(&mut client, "", "");
+    let seen = event(&mut client, r#"2["hello""#);
+    drop(client);
+    wait_until("it is gone", || main.is_empty());
+    let mut client = Client::open(&server);
+    assert_eq!(join(&mut client, "", &back(&identity, &seen)), identity);
+    block_on(main.emit("next", &())).expect("it can be sent");
+    event(&mut client, r#"2["next""#);
+    server.finish();
+}
+
+#[test]
+fn what_one_who_is_asked_about_is_sent_is_kept_too() {
+    let options = options().recovery(LONG).recovery_skips_middleware(false);
+    let server = Server::host(options, |io| {
+        io.of("/").on_connect(|request| async move {
+            let sent = request.emit("hello", &request.recovered()).await;
+            sent.map_err(|_| Refused::new("no"))
+        });
+    });
+    let main = server.handle().of("/");
+    let mut client = Client::open(&server);
+    let identity = join(&mut client, "", "");
+    let seen = event(&mut client, r#"2["hello",false"#);
+    // Twice it is lost before the client has seen any of it.
+    for _ in 0..2 {
+        drop(client);
+        wait_until("it is gone", || main.is_empty());
+        block_on(main.emit("missed", &())).expect("it can be sent");
+        client = Client::open(&server);
+        assert_eq!(join(&mut client, "", &back(&identity, &seen)), identity);
+    }
+    event(&mut client, r#"2["missed""#);
+    event(&mut client, r#"2["hello",true"#);
+    event(&mut client, r#"2["missed""#);
+    event(&mut client, r#"2["hello",true"#);
+    server.finish();
+}
+
+#[test]
+fn who_can_not_have_it_all_any_more_is_asked_about_as_somebody_new() {
+    let mut limits = RecoveryConfig::default();
+    limits.max_log = 3000;
+    let (says, told) = mpsc::channel();
+    let options = options().recovery(limits).recovery_skips_middleware(false);
+    let server = Server::host(options, |io| {
+        let main = io.of("/");
+        let all = main.clone();
+        main.on_connect(move |request| {
+            let (says, all) = (says.clone(), all.clone());
+            async move {
+                says.send(format!("asked {}", request.recovered())).expect("the test");
+                if request.recovered() {
+                    for _ in 0..10 {
+                        let sent = all.emit("much", &"x".repeat(400)).await;
+                        sent.map_err(|_| Refused::new("no"))?;
+                    }
+                }
+                Ok(())
+            }
+        });
+    });
+    let main = server.handle().of("/");
+    let mut client = Client::open(&server);
+    let identity = join(&mut client, "", "");
+    expect(&told, "asked false");
+    block_on(main.emit("seen", &())).expect("it can be sent");
+    let seen = event(&mut client, r#"2["seen""#);
+    drop(client);
+    wait_until("it is gone", || main.is_empty());
+    let mut client = Client::open(&server);
+    let other = join(&mut client, "", &back(&identity, &seen));
+    assert!(other.id != identity.id && other.pid != identity.pid);
+    expect(&told, "asked true");
+    expect(&told, "asked false");
+    assert!(!main.socket(&other.id).expect("it is there").recovered());
+    server.finish();
+}
+
+#[test]
+fn what_is_too_large_for_one_who_is_away_is_refused() {
+    let mut config = Config::default();
+    config.max_message = 500;
+    let server = Server::host(options().config(config).recovery(LONG), |io| drop(io.of("/")));
+    let main = server.handle().of("/");
+    let mut client = Client::open(&server);
+    let identity = join(&mut client, "", "");
+    let socket = main.socket(&identity.id).expect("it is there");
+    drop(client);
+    wait_until("it is gone", || main.is_empty());
+    socket.try_emit("small", &()).expect("it is kept");
+    let large = socket.try_emit("large", &"x".repeat(600));
+    assert!(
+        matches!(&large, Err(Error::Emit(EmitError::TooLarge(args))) if args.len() == 1),
+        "{large:?}"
+    );
+    server.finish();
+}
+
+#[test]
+fn who_is_gone_before_it_is_back_is_not_told_of() {
+    let gate = Gate::default();
+    let opener = gate.clone();
+    let (says, told) = mpsc::channel();
+    let gone = says.clone();
+    let server = Server::host(options().recovery(LONG).concurrency(1), |io| {
+        io.of("/slow").on_connect(move |_| {
+            let gate = gate.clone();
+            async move {
+                gate.pass().await;
+                Ok(())
+            }
+        });
+        io.of("/").on_connected(move |_| {
+            let says = says.clone();
+            async move { says.send("in").map_err(|_| "the test is over") }
+        });
+        io.of("/").on_disconnect(move |_, _| {
+            let gone = gone.clone();
+            async move { gone.send("gone").map_err(|_| "the test is over") }
+        });
+    });
+    let io = server.handle();
+    let main = io.of("/");
+    let mut client = Client::open(&server);
+    let identity = join(&mut client, "", "");
+    block_on(main.emit("seen", &())).expect("it can be sent");
+    let seen = event(&mut client, r#"2["seen""#);
+    drop(client);
+    assert_eq!(told.recv_timeout(PATIENCE), Ok("in"));
+    assert_eq!(told.recv_timeout(PATIENCE), Ok("gone"));
+    // It asks to be let in behind somebody who is not decided about, and its connection is lost again.
+    let mut client = Client::open(&server);
+    client.send("0/slow,");
+    client.send(&format!("0{}", back(&identity, &seen)));
+    drop(client);
+    wait_until("the session is over", || io.stats().engine.sessions == 0);
+    opener.open();
+    wait_until("the connection is over", || io.connections() == 0);
+    // Nothing is lost by it.
+    let mut client = Client::open(&server);
+    client.send(&format!("0{}", back(&identity, &seen)));
+    assert!(client.next().contains(&identity.id));
+    assert_eq!(told.recv_timeout(PATIENCE), Ok("in"));
+    drop(client);
+    assert_eq!(told.recv_timeout(PATIENCE), Ok("gone"));
     server.finish();
 }

@@ -574,6 +574,11 @@ impl Connection {
         self.config.parser
     }
 
+    /// Whether a packet is small enough to be sent: see [`Config::max_message`].
+    pub fn takes_encoded(&self, packet: &Encoded) -> bool {
+        self.largest().takes(packet)
+    }
+
     /// Whether the connection has ended, or is about to: nothing that comes means anything any more.
     pub fn is_closed(&self) -> bool {
         self.link != Link::Open
@@ -686,7 +691,11 @@ impl Connection {
         self.writable && self.outbox.is_empty()
     }
 
-    fn check(&self, key: Key, name: &str, args: Args) -> Result<Args, EmitError> {
+    /// Whether an event could be emitted now.
+    ///
+    /// # Errors
+    /// Those of [`emit`](Self::emit). Else it gives the arguments back.
+    pub fn check(&self, key: Key, name: &str, args: Args) -> Result<Args, EmitError> {
         if is_reserved(name) {
             return Err(EmitError::ReservedName(args));
         }

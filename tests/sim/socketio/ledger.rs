@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use sansocket::engineio::CloseReason;
-use sansocket::runtime::socketio::DisconnectReason as ServerReason;
 use sansocket::runtime::socketio::client::{ClientEvent, DisconnectReason};
+use sansocket::runtime::socketio::{DisconnectReason as ServerReason, Socket as ServerSocket};
 use sansocket::socketio::{AckError, Args};
 
 use crate::client_plan::Leaving;
@@ -15,6 +15,7 @@ use crate::plan::{Family, Plan};
 
 use super::content::{CLOSED, Kind, NAMESPACES, NOWHERE, Origin, Values, largest, values};
 use super::plan::Script;
+use super::server::Seat;
 
 /// What the emit said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +33,49 @@ struct Emitted {
     at: u64,
     received: u32,
     given_back: bool,
+    /// Its place among all that was emitted.
+    place: u64,
     /// The receiver's application has acknowledged it.
     answered: bool,
     result: Option<Result<(), AckError>>,
+}
+
+/// Whom a broadcast is for.
+#[derive(Clone, Debug, Default)]
+pub struct Audience {
+    to: Vec<String>,
+    except: Vec<String>,
+}
+
+impl Audience {
+    pub fn new(to: &[&str], except: &[&str]) -> Self {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            to: owned(to),
+            except: owned(except),
+        }
+    }
+
+    fn includes(&self, socket: &ServerSocket<Seat>) -> bool {
+        let is_in = |rooms: &[String]| rooms.iter().any(|room| socket.is_in(room));
+        (self.to.is_empty() || is_in(&self.to)) && !is_in(&self.except)
+    }
+}
+
+/// A socket of the server's on one connection.
+struct Life {
+    socket: ServerSocket<Seat>,
+    gone: Option<ServerReason>,
+    gone_at: u64,
+    last_up: Option<u64>,
+    last_retried: Option<u64>,
+}
+
+impl std::fmt::Debug for Life {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { gone, gone_at, .. } = self;
+        write!(f, "Life({gone:?} at {gone_at})")
+    }
 }
 
 /// A socket of the server's.
@@ -43,18 +84,19 @@ struct Socket {
     client: usize,
     namespace: usize,
     sid: String,
-    connected: bool,
-    gone: Option<ServerReason>,
+    lives: Vec<Life>,
     /// The client was told that it is connected.
     met: bool,
-    /// The server's application has nothing more to say.
-    silent: bool,
+    /// How many of the server's application have something to say.
+    speakers: u64,
     /// Not everything that is emitted to it has to arrive.
     leaky: bool,
     /// Its server ends, and cuts off what is not over in time.
     cut: bool,
-    last_up: Option<u64>,
-    last_retried: Option<u64>,
+    /// It had its state back: what is kept for such sockets must arrive.
+    recovered: bool,
+    /// What must arrive before whatever was emitted later.
+    owed: BTreeMap<u64, (Origin, u64)>,
     last_down: Option<u64>,
     last_cast: Option<u64>,
 }
@@ -63,6 +105,8 @@ struct Socket {
 #[derive(Debug, Default)]
 struct Membership {
     now: Option<usize>,
+    /// The last socket that it had.
+    latest: Option<usize>,
     over: bool,
     /// Not everything that it emits has to arrive, and nobody may say so.
     leaky: bool,
@@ -95,6 +139,9 @@ struct Books {
     ending: bool,
     server_calls: u64,
     messages: u64,
+    recovered: u64,
+    /// How much was emitted.
+    places: u64,
 }
 
 /// A handle to the account.
@@ -139,6 +186,11 @@ impl Ledger {
         lock(&self.books)
     }
 
+    /// Whether nothing waits for room, and nothing is too large.
+    fn is_roomy(&self) -> bool {
+        self.plan.family != Family::SocketioPressure
+    }
+
     fn is_clean(&self) -> bool {
         self.plan.family == Family::SocketioClean
     }
@@ -162,6 +214,8 @@ impl Ledger {
         let at = self.oracle.micros();
         let index = {
             let mut books = self.books();
+            books.places += 1;
+            let place = books.places;
             let all = books.emitted.entry(origin).or_default();
             all.push(Emitted {
                 kind,
@@ -169,6 +223,7 @@ impl Ledger {
                 at,
                 received: 0,
                 given_back: false,
+                place,
                 answered: false,
                 result: None,
             });
@@ -204,6 +259,25 @@ impl Ledger {
                 _ => Ok(()),
             }
         });
+        if fate == Fate::Accepted {
+            self.owes(origin, index);
+        }
+    }
+
+    /// What is emitted to a socket plainly must arrive before all that is emitted later.
+    fn owes(&self, origin: Origin, index: u64) {
+        let mut books = self.books();
+        let Some(event) = books.emitted.get(&origin).and_then(|all| all.get(index as usize)) else {
+            return;
+        };
+        let place = event.place;
+        let number = origin
+            .0
+            .checked_sub(Origin::socket(0).0)
+            .filter(|_| event.kind == Kind::Plain);
+        if let Some(number) = number.filter(|_| event.received == 0) {
+            books.sockets[number as usize].owed.insert(place, (origin, index));
+        }
     }
 
     /// What came of an acknowledgement. `timeout`: within what time it was to come.
@@ -262,43 +336,100 @@ impl Ledger {
             client,
             namespace,
             sid: sid.to_owned(),
-            connected: false,
-            gone: None,
+            lives: Vec::new(),
             met: false,
-            silent: false,
+            speakers: 0,
             leaky: ending,
             cut: ending,
-            last_up: None,
-            last_retried: None,
+            recovered: false,
+            owed: BTreeMap::new(),
             last_down: None,
             last_cast: None,
         });
         books.sockets.len() as u64 - 1
     }
 
-    pub fn connected(&self, number: u64) {
-        self.note(43, &[number], || format!("socket {number} is connected"));
-        let verdict = {
-            let socket = &mut self.books().sockets[number as usize];
-            match std::mem::replace(&mut socket.connected, true) || socket.gone.is_some() {
-                true => Err("connected twice, or after its end".to_owned()),
-                false => Ok(()),
-            }
-        };
-        self.judge(&format!("socket {number}"), verdict);
+    /// A client whose state was kept is let in again.
+    pub fn admits_again(&self, client: usize, namespace: usize, sid: &str) -> u64 {
+        let books = self.books();
+        let found = books.sockets.iter().position(|socket| socket.sid == sid);
+        let known = found.filter(|&at| {
+            let socket = &books.sockets[at];
+            (socket.client, socket.namespace) == (client, namespace) && !socket.lives.is_empty()
+        });
+        drop(books);
+        if known.is_none() {
+            self.oracle
+                .violation(format!("client {client} comes back as another one, {sid}: {found:?}"));
+        }
+        found.unwrap_or_default() as u64
     }
 
-    pub fn disconnected(&self, number: u64, reason: ServerReason) {
+    /// The how many-th time it is.
+    pub fn connected(&self, number: u64, socket: &ServerSocket<Seat>) -> u64 {
+        self.note(43, &[number], || format!("socket {number} is connected"));
+        let now = self.oracle.micros();
+        let mut books = self.books();
+        let account = &mut books.sockets[number as usize];
+        let verdict = match account.lives.last() {
+            _ if socket.id() != account.sid => Err(format!("it has another id: {}", socket.id())),
+            None if socket.recovered() => Err("it was never there before".to_owned()),
+            None => Ok(()),
+            Some(last) => self.comes_back(last, socket, now),
+        };
+        let life = account.lives.len() as u64;
+        account.lives.push(Life {
+            socket: socket.clone(),
+            gone: None,
+            gone_at: 0,
+            last_up: None,
+            last_retried: None,
+        });
+        account.speakers += 1;
+        drop(books);
+        self.judge(&format!("socket {number}"), verdict);
+        life
+    }
+
+    fn comes_back(&self, last: &Life, socket: &ServerSocket<Seat>, now: u64) -> Result<(), String> {
+        let Some(recovering) = self.script.recovery else {
+            return Err("connected twice".to_owned());
+        };
+        if !socket.recovered() || last.socket.is_connected() {
+            return Err(format!("connected twice: {last:?}"));
+        }
+        // It was gone before the application was told.
+        if last.gone.is_some() && now >= last.gone_at + recovering.window && !recovering.asks {
+            return Err(format!("it was away for too long: {last:?}"));
+        }
+        let (before, rooms) = (last.socket.rooms(), socket.rooms());
+        let kept = match recovering.asks {
+            true => before.iter().all(|room| rooms.contains(room)),
+            false => before == rooms,
+        };
+        match kept {
+            true => Ok(()),
+            false => Err(format!("it was in {before:?}, and is in {rooms:?}")),
+        }
+    }
+
+    pub fn disconnected(&self, number: u64, socket: &ServerSocket<Seat>, reason: ServerReason) {
         self.note(44, &[number], || format!("socket {number} is gone: {reason}"));
+        let now = self.oracle.micros();
         let verdict = {
-            let socket = &mut self.books().sockets[number as usize];
-            let twice = socket.gone.replace(reason).is_some();
+            let account = &mut self.books().sockets[number as usize];
+            let life = account.lives.iter_mut().find(|life| life.socket == *socket);
             // A connection that fails says nothing wrong.
-            match reason {
-                ServerReason::ParseError | ServerReason::ForcedServerClose => Err(format!("ended with {reason}")),
-                _ if twice => Err("disconnected twice".to_owned()),
-                _ if !socket.connected => Err("disconnected, and was never connected".to_owned()),
-                _ => Ok(()),
+            match (reason, life) {
+                (ServerReason::ParseError | ServerReason::ForcedServerClose, _) => Err(format!("ended with {reason}")),
+                (_, None) => Err("disconnected, and was never connected".to_owned()),
+                (_, Some(life)) => {
+                    life.gone_at = now;
+                    match life.gone.replace(reason) {
+                        Some(_) => Err("disconnected twice".to_owned()),
+                        None => Ok(()),
+                    }
+                }
             }
         };
         self.judge(&format!("socket {number}"), verdict);
@@ -335,17 +466,29 @@ impl Ledger {
     }
 
     pub fn falls_silent(&self, number: u64) {
-        self.books().sockets[number as usize].silent = true;
+        self.books().sockets[number as usize].speakers -= 1;
     }
 
-    pub fn server_received(&self, number: u64, name: &str, args: &Args) -> Option<(Origin, u64)> {
-        let result = self.try_server_received(number, name, args);
+    pub fn server_received(
+        &self,
+        number: u64,
+        receiver: &ServerSocket<Seat>,
+        name: &str,
+        args: &Args,
+    ) -> Option<(Origin, u64)> {
+        let result = self.try_server_received(number, receiver, name, args);
         let found = result.as_ref().ok().copied();
         self.judge(&format!("socket {number}"), result.map(drop));
         found
     }
 
-    fn try_server_received(&self, number: u64, name: &str, args: &Args) -> Result<(Origin, u64), String> {
+    fn try_server_received(
+        &self,
+        number: u64,
+        receiver: &ServerSocket<Seat>,
+        name: &str,
+        args: &Args,
+    ) -> Result<(Origin, u64), String> {
         let got = self.read(name, args)?;
         let (origin, index) = (Origin(got.0), got.1);
         self.note(45, &[number, origin.0, index], || {
@@ -363,9 +506,11 @@ impl Ledger {
         if origin != Origin::client(socket.client, socket.namespace) {
             return Err(format!("{origin:?} is another client or namespace"));
         }
-        if !socket.connected || socket.gone.is_some() {
-            return Err(format!("#{index} came while it was not connected: {socket:?}"));
-        }
+        let what = format!("{socket:?}");
+        let life = socket.lives.iter_mut().find(|life| life.socket == *receiver);
+        let Some(life) = life.filter(|life| life.gone.is_none()) else {
+            return Err(format!("#{index} came while it was not connected: {what}"));
+        };
         let event = emitted.get_mut(&origin).and_then(|all| all.get_mut(index as usize));
         let event = event.ok_or_else(|| format!("#{index} was never emitted"))?;
         if event.kind.event() != name || got != values(&self.plan, origin, index) {
@@ -383,8 +528,8 @@ impl Ledger {
             return Err(format!("#{index} came {} times: {event:?}", event.received));
         }
         let last = match event.kind {
-            Kind::Retried => &mut socket.last_retried,
-            _ => &mut socket.last_up,
+            Kind::Retried => &mut life.last_retried,
+            _ => &mut life.last_up,
         };
         if !expects_order(&self.script, event.kind, true) {
             return Ok((origin, index));
@@ -405,9 +550,23 @@ impl Ledger {
     }
 
     /// A broadcast to these.
-    pub fn casts(&self, origin: Origin, index: u64, to: impl Iterator<Item = u64>) {
-        let to = to.map(|number| number as usize).collect();
-        self.books().casts.insert((origin, index), to);
+    pub fn casts(&self, origin: Origin, index: u64, audience: &Audience, to: impl Iterator<Item = u64>) {
+        let mut to: BTreeSet<usize> = to.map(|number| number as usize).collect();
+        let mut books = self.books();
+        let Books { emitted, sockets, .. } = &mut *books;
+        let place = emitted[&origin][index as usize].place;
+        for (number, socket) in sockets.iter_mut().enumerate() {
+            if Origin::broadcast(socket.namespace) != origin {
+                continue;
+            }
+            // Those who are away have it when they come back.
+            let away = socket.lives.last().filter(|_| self.script.recovery.is_some());
+            if to.contains(&number) || away.is_some_and(|life| audience.includes(&life.socket)) {
+                to.insert(number);
+                socket.owed.insert(place, (origin, index));
+            }
+        }
+        books.casts.insert((origin, index), to);
     }
 
     // The clients' entries.
@@ -526,10 +685,20 @@ impl Ledger {
                 if (theirs.client, theirs.namespace) != (client, namespace) {
                     return Err("it is another one's".to_owned());
                 }
-                if std::mem::replace(&mut theirs.met, true) || *recovered {
-                    return Err("it comes twice".to_owned());
-                }
                 let membership = &mut guest.memberships[namespace];
+                let same = membership.latest.replace(number) == Some(number);
+                let lives = theirs.lives.len();
+                if std::mem::replace(&mut theirs.met, true) != *recovered || same != *recovered {
+                    return Err(format!("it comes twice, or for the first time: {theirs:?}"));
+                }
+                if *recovered && (self.script.recovery.is_none() || lives < 2) {
+                    return Err(format!("the server knows nothing of it: {theirs:?}"));
+                }
+                if *recovered {
+                    books.recovered += 1;
+                    theirs.recovered = true;
+                    theirs.leaky = theirs.cut;
+                }
                 if !guest.open || membership.over || membership.now.replace(number).is_some() {
                     return Err("connected out of turn".to_owned());
                 }
@@ -672,6 +841,8 @@ impl Ledger {
         if event.fate == Fate::Refused || got != values(&self.plan, origin, index) {
             return Err(format!("another event was emitted: {event:?} {got:?}"));
         }
+        let recorded = event.kind == Kind::Plain;
+        let place = event.place;
         let last = if origin == Origin::broadcast(namespace) {
             let meant = books.casts.get(&(origin, index));
             if name != "cast" || !meant.is_some_and(|meant| meant.contains(&number)) {
@@ -684,6 +855,12 @@ impl Ledger {
             }
             &mut socket.last_down
         };
+        if recorded {
+            socket.owed.remove(&place);
+            if let Some((_, missed)) = socket.owed.range(..place).next().filter(|_| self.is_roomy()) {
+                return Err(format!("{missed:?} is missing before it: {socket:?}"));
+            }
+        }
         if origin != Origin::broadcast(namespace) && !expects_order(&self.script, event.kind, false) {
             return Ok((origin, index));
         }
@@ -732,12 +909,13 @@ impl Ledger {
             if socket.leaky {
                 continue;
             }
-            if !socket.silent {
+            if socket.speakers > 0 {
                 missing.push(format!("socket {number} has more to say"));
             }
             let origin = Origin::socket(number as u64);
             for (index, event) in books.emitted.get(&origin).into_iter().flatten().enumerate() {
-                let must = event.fate == Fate::Accepted && event.kind != Kind::Volatile;
+                let kept = event.kind == Kind::Plain || !socket.recovered;
+                let must = event.fate == Fate::Accepted && event.kind != Kind::Volatile && kept;
                 if must && event.received == 0 && !matches!(event.result, Some(Err(_))) {
                     missing.push(format!("{origin:?} #{index} {event:?}"));
                 }
@@ -791,20 +969,26 @@ impl Ledger {
         books.restarts == 0 && books.guests.iter().all(|guest| guest.done)
     }
 
-    /// How many sessions and messages there were.
-    pub fn totals(&self) -> (u64, u64) {
+    /// How many sessions and messages there were, and how many sockets had their state back.
+    pub fn totals(&self) -> (u64, u64, u64) {
         let books = self.books();
-        (books.guests.iter().map(|guest| guest.sessions).sum(), books.messages)
+        let sessions = books.guests.iter().map(|guest| guest.sessions).sum();
+        (sessions, books.messages, books.recovered)
     }
 
     pub fn settle(&self) {
         let mut wrong = Vec::new();
         let books = self.books();
         for (number, socket) in books.sockets.iter().enumerate() {
-            if socket.connected && socket.gone.is_none() && !socket.cut {
+            if socket.lives.iter().any(|life| life.gone.is_none()) && !socket.cut {
                 wrong.push(format!("socket {number} was never told of its end: {socket:?}"));
             }
-            if socket.met && !socket.connected {
+            let former = socket.lives.split_last().map_or(&[][..], |(_, former)| former);
+            let wanted = |life: &Life| life.gone.is_some_and(|reason| !reason.is_recoverable());
+            if former.iter().any(wanted) {
+                wrong.push(format!("socket {number} came back, and was to be gone: {socket:?}"));
+            }
+            if socket.met && socket.lives.is_empty() {
                 wrong.push(format!("socket {number} is connected for its client only: {socket:?}"));
             }
         }

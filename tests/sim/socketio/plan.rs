@@ -5,6 +5,16 @@ use crate::rng::{Rng, mix};
 
 use super::content::{Kind, Origin};
 
+/// How much the server keeps of those who are away.
+#[derive(Clone, Copy, Debug)]
+pub struct Recovering {
+    pub window: u64,
+    pub max_log: usize,
+    pub max_kept: usize,
+    /// Whoever comes back is asked about.
+    pub asks: bool,
+}
+
 /// Both ends of one world.
 #[derive(Clone, Debug)]
 pub struct Script {
@@ -20,6 +30,7 @@ pub struct Script {
     pub offline: usize,
     pub drop_oldest: bool,
     pub window: usize,
+    pub recovery: Option<Recovering>,
 }
 
 impl Script {
@@ -54,8 +65,31 @@ impl Script {
             } else {
                 65_536
             },
+            recovery: recovery(plan.family, rng),
         }
     }
+}
+
+fn recovery(family: Family, rng: &mut Rng) -> Option<Recovering> {
+    let recovers = match family {
+        Family::SocketioRecovery => true,
+        Family::SocketioFaults | Family::SocketioRestarts => rng.one_in(3),
+        _ => false,
+    };
+    recovers.then(|| Recovering {
+        window: rng.by_magnitude(19, 28),
+        max_log: if rng.one_in(4) {
+            rng.by_magnitude(9, 15)
+        } else {
+            16_000_000
+        } as usize,
+        max_kept: if rng.one_in(8) {
+            rng.by_magnitude(7, 11)
+        } else {
+            4_000_000
+        } as usize,
+        asks: rng.one_in(3),
+    })
 }
 
 /// What the receiver of an event that wants an acknowledgement does.
@@ -111,6 +145,14 @@ pub struct Speech {
 
 pub fn speech(plan: &Plan, number: u64) -> Speech {
     let mut rng = Rng::new(mix(plan.seed ^ 0x5bee, number));
+    if plan.family == Family::SocketioRecovery {
+        // Long enough for it to be away meanwhile.
+        return Speech {
+            count: rng.by_magnitude(3, 6),
+            spacing: *rng.pick(&[100 * MILLI, 1_500 * MILLI, 5 * SECOND]),
+            throws_out: rng.one_in(16).then(|| (rng.by_magnitude(0, 5), rng.one_in(2))),
+        };
+    }
     Speech {
         count: rng.by_magnitude(0, 5),
         spacing: *rng.pick(&[0, 2 * MILLI, 100 * MILLI, 1_500 * MILLI]),

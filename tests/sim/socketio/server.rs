@@ -10,10 +10,13 @@ use std::time::Duration;
 
 use sansocket::engineio::Config as EngineConfig;
 use sansocket::runtime::Runtime;
-use sansocket::runtime::socketio::{Ack, Args, ConnectRequest, Handle, Namespace, Refused, Server, Socket};
+use sansocket::runtime::socketio::{
+    Ack, Args, ConnectRequest, Handle, Namespace, RecoveryConfig, Refused, Server, Socket,
+};
 use sansocket::socketio::server::Config;
 use sansocket::socketio::{AckError, MSGPACK, TEXT};
 use sansocket::{Error, Result};
+use serde::Deserialize;
 
 use crate::app::ADDRESS;
 use crate::executor::{Owner, lock};
@@ -22,7 +25,7 @@ use crate::rng::{Rng, mix};
 use crate::runtime::Sim;
 
 use super::content::{CLOSED, Kind, NAMESPACES, Origin, answer, args};
-use super::ledger::{Fate, Ledger};
+use super::ledger::{Audience, Fate, Ledger};
 use super::plan::{self, Admission, Answer};
 
 /// The server as the rest of the world sees it.
@@ -48,6 +51,18 @@ impl Service {
     pub fn forget(&self) {
         *lock(&self.0) = Inner::default();
     }
+}
+
+/// What the application keeps of a socket. While anything keeps it, the world is not over.
+pub struct Seat {
+    pub number: u64,
+    _sim: Sim,
+}
+
+/// What a client shows.
+#[derive(Deserialize)]
+struct Auth {
+    client: u64,
 }
 
 /// `life`: how often it was there before.
@@ -78,7 +93,14 @@ async fn try_serve(sim: Sim, ledger: Ledger, service: &Service, life: u64) -> Re
     config.max_queue = script.server_queue;
     config.max_message = world.max_queue - 100;
     config.receive_window = script.window;
-    let server = Server::builder_on(sim)
+    let mut builder = Server::builder_on(sim);
+    if let Some(recovering) = script.recovery {
+        let mut limits = RecoveryConfig::from(Plan::duration(recovering.window));
+        limits.max_log = recovering.max_log;
+        limits.max_kept = recovering.max_kept;
+        builder = builder.recovery(limits).recovery_skips_middleware(!recovering.asks);
+    }
+    let server = builder
         .engine(|builder| builder.config(engine))
         .config(config)
         .concurrency(script.concurrency)
@@ -93,7 +115,7 @@ async fn try_serve(sim: Sim, ledger: Ledger, service: &Service, life: u64) -> Re
     }
     server
         .of(CLOSED)
-        .on_connect(|_| async { Err::<u64, _>(Refused::new("closed").data(&BTreeMap::from([("code", 7)]))) });
+        .on_connect(|_| async { Err::<Seat, _>(Refused::new("closed").data(&BTreeMap::from([("code", 7)]))) });
     let server = server.bind(ADDRESS).await?;
     lock(&service.0).handle = Some(server.handle());
     server.serve().await
@@ -104,9 +126,9 @@ async fn admit(
     ledger: Ledger,
     namespace: usize,
     request: ConnectRequest,
-) -> std::result::Result<u64, Refused> {
-    let auth: BTreeMap<String, u64> = request.auth()?;
-    let client = auth["client"] as usize;
+) -> std::result::Result<Seat, Refused> {
+    let auth: Auth = request.auth()?;
+    let client = auth.client as usize;
     match plan::admission(&ledger.plan, ledger.request()) {
         Admission::Accept => {}
         Admission::AcceptAfter(micros) => sim.sleep(Duration::from_micros(micros)).await,
@@ -114,7 +136,10 @@ async fn admit(
         // Not `panic!`: the hook is for panics that nobody planned.
         Admission::Panic => resume_unwind(Box::new("planned")),
     }
-    let number = ledger.admits(client, namespace, request.id());
+    let number = match request.recovered() {
+        true => ledger.admits_again(client, namespace, request.id()),
+        false => ledger.admits(client, namespace, request.id()),
+    };
     let mut rng = Rng::new(mix(ledger.plan.seed ^ 0xea71, number));
     if rng.one_in(3) {
         request.join("red");
@@ -128,39 +153,39 @@ async fn admit(
         let fate = if emitted.is_ok() { Fate::Accepted } else { Fate::Refused };
         ledger.fate(origin, index, fate);
     }
-    Ok(number)
+    Ok(Seat { number, _sim: sim })
 }
 
-fn handlers(namespace: &Namespace<u64>, sim: &Sim, ledger: &Ledger) {
+fn handlers(namespace: &Namespace<Seat>, sim: &Sim, ledger: &Ledger) {
     for event in ["plain", "volatile", "ask", "retried"] {
         let (sim, ledger) = (sim.clone(), ledger.clone());
-        namespace.on(event, move |socket: Socket<u64>, args: Args| {
+        namespace.on(event, move |socket: Socket<Seat>, args: Args| {
             take(sim.clone(), ledger.clone(), event, socket, args)
         });
     }
     let (app, account) = (sim.clone(), ledger.clone());
     namespace.on_connected(move |socket| {
-        let number = *socket.data();
-        account.connected(number);
+        let number = socket.data().number;
+        let life = account.connected(number, &socket);
         let speaker = Speaker {
             sim: app.clone(),
             ledger: account.clone(),
             number,
-            rng: Rng::new(mix(account.plan.seed ^ 0x5bea, number)),
+            rng: Rng::new(mix(account.plan.seed ^ 0x5bea, number + life * 1_000_000)),
         };
         app.spawn(speaker.speak(socket));
         async {}
     });
     let account = ledger.clone();
     namespace.on_disconnect(move |socket, reason| {
-        account.disconnected(*socket.data(), reason);
+        account.disconnected(socket.data().number, &socket, reason);
         async {}
     });
 }
 
-async fn take(sim: Sim, ledger: Ledger, event: &str, socket: Socket<u64>, args: Args) -> Result<Ack<(u64, u64)>> {
-    let number = *socket.data();
-    let Some((origin, index)) = ledger.server_received(number, event, &args) else {
+async fn take(sim: Sim, ledger: Ledger, event: &str, socket: Socket<Seat>, args: Args) -> Result<Ack<(u64, u64)>> {
+    let number = socket.data().number;
+    let Some((origin, index)) = ledger.server_received(number, &socket, event, &args) else {
         return Err(Error::application("what came was wrong"));
     };
     match plan::answer(&ledger.plan, origin, index) {
@@ -185,17 +210,19 @@ struct Speaker {
 }
 
 impl Speaker {
-    async fn speak(mut self, socket: Socket<u64>) {
+    async fn speak(mut self, socket: Socket<Seat>) {
         let speech = plan::speech(&self.ledger.plan, self.number);
         for said in 0..speech.count {
             if speech.spacing > 0 {
                 let pause = self.rng.between(0, speech.spacing);
                 self.sim.sleep(Duration::from_micros(pause)).await;
             }
-            if !socket.is_connected() {
+            // Where it may come back, it is said all the same.
+            let (away, recovers) = (!socket.is_connected(), self.ledger.script.recovery.is_some());
+            if away && !recovers {
                 break;
             }
-            if let Some((_, all)) = speech.throws_out.filter(|(after, _)| *after == said) {
+            if let Some((_, all)) = speech.throws_out.filter(|(after, _)| *after == said && !away) {
                 self.ledger.breaks(self.number, all, false);
                 socket.disconnect(all);
                 break;
@@ -204,6 +231,11 @@ impl Speaker {
                 0 => socket.join(*self.rng.pick(&["red", "blue"])),
                 1 => socket.leave(*self.rng.pick(&["red", "blue"])),
                 2 => self.cast(&socket).await,
+                _ if away => {
+                    if !self.say_plainly(&socket).await {
+                        break;
+                    }
+                }
                 _ => self.say(&socket).await,
             }
         }
@@ -211,13 +243,18 @@ impl Speaker {
     }
 
     /// To many.
-    async fn cast(&mut self, socket: &Socket<u64>) {
+    async fn cast(&mut self, socket: &Socket<Seat>) {
         let namespace = socket.namespace();
-        let to = match self.rng.below(4) {
-            0 => namespace.all(),
-            1 => namespace.to(*self.rng.pick(&["red", "blue"])),
-            2 => namespace.except(*self.rng.pick(&["red", "blue"])),
-            _ => socket.to("red").to("blue"),
+        let room = *self.rng.pick(&["red", "blue"]);
+        let (to, audience) = match self.rng.below(5) {
+            0 => (namespace.all(), Audience::default()),
+            1 => (namespace.to(room), Audience::new(&[room], &[])),
+            2 => (namespace.except(room), Audience::new(&[], &[room])),
+            3 => (namespace.to(socket.id()), Audience::new(&[socket.id()], &[])),
+            _ => (
+                socket.to("red").to("blue"),
+                Audience::new(&["red", "blue"], &[socket.id()]),
+            ),
         };
         let place = NAMESPACES
             .iter()
@@ -228,14 +265,32 @@ impl Speaker {
         let args = args(&self.ledger.plan, origin, index);
         // Nothing else happens between these two.
         let meant = to.sockets();
-        self.ledger
-            .casts(origin, index, meant.iter().map(|socket| *socket.data()));
+        self.ledger.casts(
+            origin,
+            index,
+            &audience,
+            meant.iter().map(|socket| socket.data().number),
+        );
         let emitted = to.emit("cast", &args).await;
         let fate = if emitted.is_ok() { Fate::Accepted } else { Fate::Refused };
         self.ledger.fate(origin, index, fate);
     }
 
-    async fn say(&mut self, socket: &Socket<u64>) {
+    /// Says whether it was taken.
+    async fn say_plainly(&mut self, socket: &Socket<Seat>) -> bool {
+        let origin = Origin::socket(self.number);
+        let index = self.ledger.emits(origin, Kind::Plain);
+        let args = args(&self.ledger.plan, origin, index);
+        let sent = match self.rng.one_in(3) {
+            true => socket.try_emit(Kind::Plain.event(), &args).is_ok(),
+            false => socket.emit(Kind::Plain.event(), &args).await.is_ok(),
+        };
+        let fate = if sent { Fate::Accepted } else { Fate::Refused };
+        self.ledger.fate(origin, index, fate);
+        sent
+    }
+
+    async fn say(&mut self, socket: &Socket<Seat>) {
         let origin = Origin::socket(self.number);
         let kind = plan::kind(&mut self.rng, false);
         let index = self.ledger.emits(origin, kind);
@@ -251,7 +306,7 @@ impl Speaker {
         self.ledger.fate(origin, index, fate);
     }
 
-    async fn call(&mut self, socket: &Socket<u64>, index: u64, args: &Args) {
+    async fn call(&mut self, socket: &Socket<Seat>, index: u64, args: &Args) {
         let timeout = match self.rng.one_in(2) {
             true => self.rng.by_magnitude(12, 24).max(MILLI),
             false => self.ledger.script.server_ack_timeout,

@@ -147,12 +147,13 @@ impl World {
     }
 
     fn outcome(&self) -> Outcome {
-        let (sessions, messages) = self.ledger.totals();
+        let (sessions, messages, recovered) = self.ledger.totals();
         let polls = self.executor.polls();
         self.sim.with(|kernel| Outcome {
             hash: kernel.trace.hash(),
             sessions,
             messages,
+            recovered,
             polls,
             bytes: kernel.network.carried(),
             micros: kernel.schedule.now(),
