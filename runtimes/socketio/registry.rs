@@ -284,6 +284,7 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::socketio::Stay;
 
     /// A registry that recovers, and one namespace of a pattern.
     fn registry() -> (Arc<Registry>, Str) {
@@ -301,7 +302,7 @@ mod tests {
     fn keep(core: &NamespaceCore, pid: &str) {
         let mut recovery = core.recovery().expect("it recovers");
         let data = recovery.memory().keep(Arc::new(()));
-        recovery.keep(Instant::from_micros(1), pid, "id", [], data);
+        recovery.keep(Instant::from_micros(1), pid, "id", [], Stay::default(), data);
     }
 
     #[test]
