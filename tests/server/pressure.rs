@@ -115,7 +115,7 @@ fn a_post_is_answered_when_there_is_room_for_more() {
 fn quick_pings() -> Config {
     let mut config = Config::default();
     config.ping_interval = Duration::from_millis(100);
-    config.ping_timeout = Duration::from_millis(100);
+    config.ping_timeout = Duration::from_millis(400);
     config.receive_window = 1;
     config
 }
@@ -130,8 +130,9 @@ fn a_client_that_is_made_to_wait_is_not_taken_for_dead() {
         let mut websocket = WebSocket::open(&server);
         let sender = senders.recv_timeout(PATIENCE).expect("a sender");
         websocket.text("4held up");
-        // Its pongs are stuck behind that message. It is pinged all the same: clients count on pings.
-        for _ in 0..5 {
+        // Its pongs are stuck behind that message. It is pinged all the same: clients count on pings. For longer than the
+        // time that a pong has.
+        for _ in 0..10 {
             websocket.assert_text("2");
             websocket.text("3");
         }
@@ -161,6 +162,7 @@ fn a_handler_that_does_not_receive_has_its_time_and_no_more() {
             let never = Gate::default();
             let mut config = quick_pings();
             config.stall_timeout = Some(Duration::from_millis(400));
+            config.ping_timeout = Duration::from_millis(100);
             let (server, senders) = gated(flavour, config, &never);
             let (mut held, begun);
             if polls {
@@ -196,7 +198,7 @@ fn a_handler_that_does_not_receive_has_its_time_and_no_more() {
 #[test]
 fn a_handler_that_is_slow_and_goes_on_is_left_in_peace() {
     let mut config = quick_pings();
-    config.stall_timeout = Some(Duration::from_millis(300));
+    config.stall_timeout = Some(Duration::from_millis(800));
     let server = Server::accepting(Flavour::Current, options().config(config), |mut socket| async move {
         while let Some(message) = socket.recv().await {
             runtime::sleep(Duration::from_millis(100)).await;

@@ -94,6 +94,16 @@ fn expect(told: &Receiver<String>, text: &str) {
     assert_eq!(told.recv_timeout(PATIENCE).as_deref(), Ok(text));
 }
 
+/// The connection broke: with an error where there was something that nobody had read.
+#[track_caller]
+fn expect_lost(told: &Receiver<String>) {
+    let told = told.recv_timeout(PATIENCE).expect("an end");
+    assert!(
+        told == "gone: transport close" || told == "gone: transport error",
+        "{told}"
+    );
+}
+
 #[test]
 fn who_comes_back_has_everything() {
     let (server, told) = server(options().recovery(LONG));
@@ -109,7 +119,7 @@ fn who_comes_back_has_everything() {
     block_on(main.to("room").emit("two", &())).expect("it can be sent");
     let seen = event(&mut client, r#"2["two""#);
     drop(client);
-    expect(&told, "gone: transport close");
+    expect_lost(&told);
     assert!(main.is_empty() && server.handle().stats().rooms == 0);
 
     // What is for it, and what is not.
@@ -142,7 +152,7 @@ fn who_comes_back_has_everything() {
 
     // Once more, having seen less than there was, and without a word in between.
     drop(client);
-    expect(&told, "gone: transport close");
+    expect_lost(&told);
     let mut client = Client::open(&server);
     assert_eq!(join(&mut client, "", &back(&identity, &seen)), identity);
     event(&mut client, r#"2["seven""#);
@@ -174,37 +184,37 @@ fn who_can_not_be_recovered_is_somebody_new() {
     expect(&told, "gone: client namespace disconnect");
     let (_, other, _) = arrive(&back(&identity, &seen));
     assert_ne!(other, identity);
-    expect(&told, "gone: transport close");
+    expect_lost(&told);
     let (client, identity, seen) = arrive("");
     main.to(&identity.id).disconnect(true);
     expect(&told, "gone: server namespace disconnect");
     drop(client);
     assert_ne!(arrive(&back(&identity, &seen)).1, identity);
-    expect(&told, "gone: transport close");
+    expect_lost(&told);
     // It shows what is no offset, or nothing that we know.
     let (client, identity, _) = arrive("");
     drop(client);
-    expect(&told, "gone: transport close");
+    expect_lost(&told);
     assert_ne!(arrive(&back(&identity, "0")).1, identity);
-    expect(&told, "gone: transport close");
+    expect_lost(&told);
     assert_ne!(arrive(r#"{"pid":"nobody","offset":"0"}"#).1, identity);
-    expect(&told, "gone: transport close");
+    expect_lost(&told);
     assert_ne!(arrive(r#"{"pid":7,"offset":null}"#).1, identity);
-    expect(&told, "gone: transport close");
+    expect_lost(&told);
     // It has missed more than is kept.
     let (client, identity, seen) = arrive("");
     drop(client);
-    expect(&told, "gone: transport close");
+    expect_lost(&told);
     for _ in 0..10 {
         block_on(main.emit("much", &"x".repeat(400))).expect("it can be sent");
     }
     assert_ne!(arrive(&back(&identity, &seen)).1, identity);
-    expect(&told, "gone: transport close");
+    expect_lost(&told);
     // It was away for too long, and its socket is gone for good.
     let (client, identity, seen) = arrive("");
     let socket = main.socket(&identity.id).expect("it is there");
     drop(client);
-    expect(&told, "gone: transport close");
+    expect_lost(&told);
     block_on(socket.emit("kept", &())).expect("it may come back");
     wait_until("nothing is kept of it", || {
         // Others come and go: that is when what is too old is forgotten.
@@ -230,7 +240,7 @@ fn those_who_come_back_are_asked_about_on_request() {
     block_on(main.emit("one", &())).expect("it can be sent");
     let seen = event(&mut client, r#"2["one""#);
     drop(client);
-    expect(&told, "gone: transport close");
+    expect_lost(&told);
     block_on(main.to("other").emit("two", &())).expect("it can be sent");
     let mut client = Client::open(&server);
     assert_eq!(join(&mut client, "", &back(&identity, &seen)), identity);
@@ -239,7 +249,7 @@ fn those_who_come_back_are_asked_about_on_request() {
     expect(&told, "in true 1 room+other");
     let seen = event(&mut client, r#"2["two""#);
     drop(client);
-    expect(&told, "gone: transport close");
+    expect_lost(&told);
     let mut client = Client::open(&server);
     client.send(&format!(
         r#"0{{"pid":"{}","offset":"{seen}","refuse":true}}"#,
@@ -360,7 +370,7 @@ fn rooms_count_as_they_were() {
     main.close_room("short");
     block_on(main.to("short").emit("not for it", &())).expect("it can be sent");
     drop(client);
-    expect(&told, "gone: transport close");
+    expect_lost(&told);
     let mut client = Client::open(&server);
     assert_eq!(join(&mut client, "", &back(&identity, &seen)), identity);
     event(&mut client, r#"2["one""#);
