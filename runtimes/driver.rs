@@ -6,7 +6,7 @@ use core::task::{Context, Poll};
 use std::boxed::Box;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread_local;
 use std::vec;
 use std::vec::Vec;
@@ -32,6 +32,9 @@ const READ_AT_FIRST: usize = 4 * 1024;
 /// After how many turns a connection lets others run.
 const TURNS: usize = 32;
 
+/// Of how many refused origins the log tells.
+const REFUSED_ORIGINS: usize = 32;
+
 /// Makes the future that runs the application's code for a new session.
 pub(crate) type MakeApp = Box<dyn Fn(&Arc<Cell<App>>, Option<Request>) -> BoxFuture<()> + Send + Sync>;
 
@@ -45,6 +48,30 @@ pub(crate) struct Shared<R> {
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) make_app: MakeApp,
     pub(crate) fallback: Option<Arc<Fallback>>,
+    /// Origins that were refused, and that the log has shown.
+    pub(crate) refused_origins: Mutex<Vec<Box<str>>>,
+}
+
+impl<R> Shared<R> {
+    /// Tells the log of each origin once: whoever develops a page has to see why it can not connect, and nobody may fill
+    /// the log.
+    fn note_refused_origin(&self, origin: &str) {
+        let mut seen = self.refused_origins.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = seen.len() < REFUSED_ORIGINS && !seen.iter().any(|seen| **seen == *origin);
+        if is_new {
+            seen.push(origin.into());
+        }
+        drop(seen);
+        if is_new {
+            log!(
+                warn,
+                "a page of {origin} was refused: it is of another origin than this server. To let it in, name it: \
+                 Cors::origins([\"{origin}\"]), or --cors {origin}; behind a proxy, see TrustedProxies"
+            );
+        } else {
+            log!(debug, "a page of {origin} was refused");
+        }
+    }
 }
 
 /// The buffers of a turn. They belong to the thread: an idle connection has none.
@@ -337,6 +364,7 @@ impl<R: Runtime> ConnectionTask<R> {
                     self.shared.runtime.spawn(self.shared.tasks.track(task));
                 }
             }
+            ConnectionEvent::OriginRefused { origin } => self.shared.note_refused_origin(&origin),
             #[cfg(feature = "tls")]
             ConnectionEvent::TlsFailed { error, in_handshake } => {
                 let peer = self.connection.peer();

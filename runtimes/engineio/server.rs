@@ -185,6 +185,7 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Server<R, D, H> {
             tasks: Arc::new(Tasks::default()),
             make_app,
             fallback,
+            refused_origins: std::sync::Mutex::default(),
         });
         let control = self.ending.0.clone();
         // Whether this future comes to its end or is dropped: then nothing of the server is left running.
@@ -268,7 +269,12 @@ async fn accept<R: Runtime>(shared: Arc<Shared<R>>, listener: R::Listener) {
         }
         match shared.runtime.accept(&listener).await {
             Ok((stream, peer)) => {
-                let connection = Connection::new(shared.hub.clone(), peer, shared.hub.now());
+                let Some(connection) = Connection::admit(shared.hub.clone(), peer, shared.hub.now()) else {
+                    // Which closes it.
+                    log!(debug, "too many connections: {peer} is hung up on");
+                    drop(stream);
+                    continue;
+                };
                 let task = ConnectionTask::new(shared.clone(), stream, connection);
                 shared.runtime.spawn(shared.tasks.track(task));
             }

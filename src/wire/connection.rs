@@ -17,12 +17,13 @@ use std::vec::Vec;
 use smallvec::SmallVec;
 
 use super::http1::{BodyReader, ResponseWriter};
-use super::hub::{Cell, Hub};
+use super::hub::{Admission, Cell, Hub};
+use super::seats::{Full, Seat};
 use super::timers::AlarmGuard;
 use super::ws::{self, WebSocket};
 use crate::engineio::state::Phase;
 use crate::engineio::{Answer, Carrier, ErrorCode, Input, ReqId, Session, Transmit, Transport};
-use crate::http::{Request, Response};
+use crate::http::{Coding, Request, Response};
 use crate::time::Instant;
 use requests::write_answer;
 use websocket::write_frames;
@@ -49,6 +50,11 @@ pub enum ConnectionEvent<E> {
     },
     /// A request for another path: hand the answer to [`Connection::respond`].
     Fallback(Request),
+    /// A page was turned away because of its origin. For logs: an application's developer sees nothing else of it.
+    OriginRefused {
+        /// What the browser says that the page's origin is; from a client that is none, whatever it likes (printable ASCII).
+        origin: Box<str>,
+    },
     /// The peer did not come through the TLS handshake, or has broken TLS later. For logs: the connection ends by itself.
     #[cfg(feature = "tls")]
     TlsFailed {
@@ -77,6 +83,10 @@ pub struct Connection<E: Send + Sync + 'static> {
     hub: Arc<Hub<E>>,
     peer: SocketAddr,
     state: State<E>,
+    /// Its place among the connections that there may be.
+    _seat: Option<Seat>,
+    /// There was no place for it: what its first request is told.
+    full: Option<Full>,
     /// Read and not yet understood: the beginning of a head, or what was sent behind a request that waits.
     input: Vec<u8>,
     deadline: Option<Instant>,
@@ -136,11 +146,25 @@ struct Exchange {
     filters_xss: bool,
     /// The origin that may read the answer.
     origin: Option<Box<str>>,
+    /// How a long answer is to be compressed.
+    coding: Option<Coding>,
+    /// The number of the function that the answer is to call.
+    jsonp: Option<u64>,
+    /// The client takes no binary frames.
+    text_only: bool,
+    /// The application's header lines for this answer.
+    lines: Option<Box<str>>,
+    /// Those for the first answer of a session.
+    initial: Option<Box<str>>,
 }
 
 /// What happens with a body when it is complete.
 enum Then<E: Send + Sync + 'static> {
-    Push { cell: Arc<Cell<E>>, is_binary: bool },
+    Push {
+        cell: Arc<Cell<E>>,
+        is_binary: bool,
+        is_form: bool,
+    },
     Refuse(ErrorCode),
     Fallback(Request),
 }
@@ -165,7 +189,25 @@ impl<E: Send + Sync + 'static> core::fmt::Debug for Connection<E> {
 }
 
 impl<E: Default + Send + Sync + 'static> Connection<E> {
-    /// A connection that was just accepted.
+    /// A connection that was just accepted, where the [`Limits`](super::Limits) leave a place for it; else one that is only
+    /// told so, or `None`: hang up.
+    pub fn admit(hub: Arc<Hub<E>>, peer: SocketAddr, now: Instant) -> Option<Self> {
+        let (seat, full) = match hub.admit(peer.ip()) {
+            Admission::Seat(seat) => (seat, None),
+            Admission::Standing(seat, full) => (seat, Some(full)),
+            Admission::None => return None,
+        };
+        let patience = hub.limits.linger_timeout;
+        let mut connection = Self::new(hub, peer, now);
+        connection._seat = Some(seat);
+        if full.is_some() {
+            connection.full = full;
+            connection.deadline = Some(now + patience);
+        }
+        Some(connection)
+    }
+
+    /// A connection that was just accepted, whatever the limits are.
     pub fn new(hub: Arc<Hub<E>>, peer: SocketAddr, now: Instant) -> Self {
         let deadline = now + hub.limits.head_timeout;
         #[cfg(feature = "tls")]
@@ -177,6 +219,8 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             hub,
             peer,
             state: State::Head { begun: false },
+            _seat: None,
+            full: None,
             input: Vec::new(),
             deadline: Some(deadline),
             write_deadline: None,
@@ -350,7 +394,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                         _ => return,
                     };
                     let exchange = mem::take(exchange);
-                    write_answer(&answer, &exchange, out);
+                    write_answer(&self.hub.endpoint, &answer, &exchange, out);
                     if matches!(answer, Answer::Payload(_) | Answer::Received) {
                         self.unwritten.push((cell.clone(), req));
                     }

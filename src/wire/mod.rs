@@ -10,6 +10,7 @@ pub mod client;
 mod connection;
 pub mod http1;
 mod hub;
+mod seats;
 mod timers;
 #[cfg(feature = "tls")]
 pub mod tls;

@@ -8,10 +8,10 @@ use std::vec::Vec;
 use bytes::Bytes;
 
 use super::{Cell, Connection, ConnectionEvent, Exchange, State, Then};
-use crate::engineio::{Answer, Carrier, ErrorCode, Input, Transport};
-use crate::http::{CorsAnswer, Request, RequestView, Route, SessionRequest};
+use crate::engineio::{Answer, Carrier, ErrorCode, Input, Refusal, Transport};
+use crate::http::{Coding, CorsAnswer, Endpoint, Look, Request, RequestView, Route, SessionRequest, jsonp};
 use crate::time::Instant;
-use crate::wire::http1::{BodyReader, Framing, Head, HttpError, ResponseWriter, read_head};
+use crate::wire::http1::{BodyReader, Framing, Head, HttpError, ResponseWriter, compress, read_head};
 use crate::wire::ws;
 
 impl<E: Default + Send + Sync + 'static> Connection<E> {
@@ -73,23 +73,48 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
 
     /// A head is complete.
     pub(super) fn begin(&mut self, now: Instant, head: &Head<'_>, out: &mut Vec<u8>) {
-        let view = RequestView {
+        if let Some(full) = self.full {
+            let refusal = Refusal::new(full.status()).message("Too many connections");
+            return self.refuse(now, &refusal, &Exchange::default(), out);
+        }
+        let hub = self.hub.clone();
+        let terms = hub.endpoint.terms();
+        let mut view = RequestView {
             method: head.method,
             path: head.path,
             query: head.query,
             headers: head,
             is_secure: self.is_secure(),
+            peer: Some(self.peer.ip()),
         };
-        let allowed = self.hub.endpoint.check_origin(&view) == CorsAnswer::Allow;
-        let exchange = Exchange {
+        view.is_secure = view.is_secure || terms.proxies().says_secure(&view);
+        let Look { route, origin, jsonp } = hub.endpoint.look(&view);
+        let accepted = || view.header("accept-encoding").and_then(Coding::preferred);
+        let mut exchange = Exchange {
             keep_alive: head.keep_alive && !self.hub.is_closing(),
             head_only: head.method == "HEAD",
             filters_xss: view
                 .header("user-agent")
                 .is_some_and(|name| name.contains(";MSIE") || name.contains("Trident/")),
-            origin: view.header("origin").filter(|_| allowed).map(Into::into),
+            origin: view
+                .header("origin")
+                .filter(|_| origin == CorsAnswer::Allow)
+                .map(Into::into),
+            coding: terms.compression().is_on().then(accepted).flatten(),
+            jsonp,
+            ..Exchange::default()
         };
-        let route = self.hub.endpoint.route(&view);
+        if route != Route::NotOurs {
+            let lines = terms.lines_for(&view, matches!(route, Route::Open(_)));
+            exchange.lines = lines.map(Into::into);
+            exchange.text_only = matches!(view.query_value("b64").as_deref(), Some("1" | "true"));
+        }
+        if origin == CorsAnswer::Refuse && route == Route::Refuse(ErrorCode::BadRequest) {
+            let origin = view.header("origin").or_else(|| view.header("referer"));
+            self.event = Some(ConnectionEvent::OriginRefused {
+                origin: printable(origin.unwrap_or("another site")).into(),
+            });
+        }
         if view.wants_websocket() && !head.version_1_1 && route != Route::NotOurs {
             // HTTP/1.0 knows no upgrade (RFC 9110, section 7.8).
             return self.refuse_websocket(now, ErrorCode::BadRequest, &exchange, out);
@@ -110,7 +135,11 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             Route::Open(Transport::Polling) => self.open_polling(now, head, &view, exchange, out),
             Route::Open(Transport::WebSocket) => match ws::Handshake::read(&view) {
                 Ok(handshake) if !self.hub.is_closing() => {
-                    let cell = self.hub.open(now, Carrier::WebSocket, E::default());
+                    let cell = match self.hub.open_for(now, Carrier::WebSocket, E::default(), &view) {
+                        Ok(cell) => cell,
+                        Err(refusal) => return self.refuse(now, &refusal, &exchange, out),
+                    };
+                    exchange.initial = terms.initial_lines(&view, None).map(Into::into);
                     self.announce(&cell, head, &view, true);
                     self.wait(State::Opening {
                         cell,
@@ -139,7 +168,12 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                 (Some(cell), SessionRequest::Push) => {
                     let content_type = view.header("content-type").unwrap_or_default();
                     let is_binary = content_type.trim().eq_ignore_ascii_case("application/octet-stream");
-                    self.read_body(now, head, Then::Push { cell, is_binary }, exchange, out);
+                    let then = Then::Push {
+                        cell,
+                        is_binary,
+                        is_form: exchange.jsonp.is_some(),
+                    };
+                    self.read_body(now, head, then, exchange, out);
                 }
                 (Some(cell), SessionRequest::Poll) => {
                     if head.framing != Framing::Empty {
@@ -159,7 +193,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         now: Instant,
         head: &Head<'_>,
         view: &RequestView<'_>,
-        exchange: Exchange,
+        mut exchange: Exchange,
         out: &mut Vec<u8>,
     ) {
         if head.framing != Framing::Empty {
@@ -169,7 +203,16 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             return self.refuse_while_closing(now, &exchange, out);
         }
         let req = self.hub.next_request();
-        let cell = self.hub.open(now, Carrier::Request(req), E::default());
+        let cell = match self.hub.open_for(now, Carrier::Request(req), E::default(), view) {
+            Ok(cell) => cell,
+            Err(refusal) => {
+                write_answer(&self.hub.endpoint, &Answer::Refused(refusal), &exchange, out);
+                return self.answered(now, exchange.keep_alive);
+            }
+        };
+        let sid = cell.look(|session| session.sid().clone());
+        let initial = self.hub.endpoint.terms().initial_lines(view, Some(&sid));
+        exchange.initial = initial.map(Into::into);
         self.announce(&cell, head, view, false);
         self.wait(State::Waiting { cell, req, exchange });
     }
@@ -184,7 +227,8 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
 
     pub(super) fn keep(&self, head: &Head<'_>, view: &RequestView<'_>) -> Request {
         let headers = head.headers.iter().map(|header| (header.name, header.value));
-        let request = Request::new(view, headers, self.peer);
+        let client = self.hub.endpoint.terms().proxies().client(view);
+        let request = Request::new(view, headers, self.peer).with_client(client);
         #[cfg(feature = "tls")]
         let request = request.with_certificate(self.client_certificate());
         request
@@ -217,7 +261,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                     exchange,
                 };
             }
-            Err(error) => self.fail_with(now, error, exchange.origin.as_deref(), out),
+            Err(error) => self.fail_with(now, error, &exchange, out),
         }
     }
 
@@ -228,17 +272,25 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         };
         let body = Bytes::from(reader.into_body());
         match *then {
-            Then::Push { cell, is_binary } => {
+            Then::Push {
+                cell,
+                is_binary,
+                is_form,
+            } => {
                 // Version 4 has no binary bodies. The session must not go on without what was in this one; to it, it is
-                // the empty body, which is no packet either.
-                let body = if is_binary { Bytes::new() } else { body };
+                // the empty body, which is no packet either. So is a form without a payload in it.
+                let body = match (is_binary, is_form) {
+                    (true, _) => Bytes::new(),
+                    (false, true) => jsonp::decode(&body).map(Bytes::from).unwrap_or_default(),
+                    (false, false) => body,
+                };
                 let req = self.hub.next_request();
                 let _violation = cell.with(|session| session.handle_input(now, Input::Post(req, body)));
                 self.wait(State::Waiting { cell, req, exchange });
                 self.transmit(now, out);
             }
             Then::Refuse(code) => {
-                write_answer(&Answer::Error(code), &exchange, out);
+                write_answer(&self.hub.endpoint, &Answer::Error(code), &exchange, out);
                 self.answered(now, exchange.keep_alive);
             }
             Then::Fallback(request) => {
@@ -254,12 +306,12 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             State::Body { exchange, .. } => exchange,
             _ => Exchange::default(),
         };
-        self.fail_with(now, error, exchange.origin.as_deref(), out);
+        self.fail_with(now, error, &exchange, out);
     }
 
-    pub(super) fn fail_with(&mut self, now: Instant, error: HttpError, origin: Option<&str>, out: &mut Vec<u8>) {
+    pub(super) fn fail_with(&mut self, now: Instant, error: HttpError, exchange: &Exchange, out: &mut Vec<u8>) {
         let mut writer = ResponseWriter::new(out, error.status());
-        write_cors(&mut writer, origin);
+        write_terms(&mut writer, &self.hub.endpoint, exchange, false);
         writer.body(b"", false, false);
         self.drain(now);
     }
@@ -282,7 +334,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
     ) {
         let keep_alive = exchange.keep_alive && head.framing == Framing::Empty;
         let mut writer = ResponseWriter::new(out, 204);
-        write_cors(&mut writer, exchange.origin.as_deref());
+        write_terms(&mut writer, &self.hub.endpoint, &exchange, false);
         writer.header("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
         if let Some(headers) = view.header("access-control-request-headers") {
             writer.header("Access-Control-Allow-Headers", headers);
@@ -295,10 +347,15 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
     }
 
     pub(super) fn refuse_while_closing(&mut self, now: Instant, exchange: &Exchange, out: &mut Vec<u8>) {
-        let mut writer = ResponseWriter::new(out, 503);
+        self.refuse(now, &Refusal::new(503), exchange, out);
+    }
+
+    /// An application's answer, and the end of the connection.
+    pub(super) fn refuse(&mut self, now: Instant, refusal: &Refusal, exchange: &Exchange, out: &mut Vec<u8>) {
+        let mut writer = ResponseWriter::new(out, refusal.status());
         writer.header("Content-Type", "application/json");
-        write_cors(&mut writer, exchange.origin.as_deref());
-        writer.body(ErrorCode::Forbidden.body().as_bytes(), false, false);
+        write_terms(&mut writer, &self.hub.endpoint, exchange, false);
+        writer.body(refusal.body(), false, false);
         self.drain(now);
     }
 
@@ -325,13 +382,9 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
     }
 }
 
-pub(super) fn write_answer(answer: &Answer, exchange: &Exchange, out: &mut Vec<u8>) {
+pub(super) fn write_answer(endpoint: &Endpoint, answer: &Answer, exchange: &Exchange, out: &mut Vec<u8>) {
     let (status, lines, body) = match answer {
-        Answer::Payload(body) => (
-            200,
-            "Content-Type: text/plain; charset=UTF-8\r\nCache-Control: no-store\r\n",
-            &body[..],
-        ),
+        Answer::Payload(body) => return write_payload(endpoint, body, exchange, out),
         Answer::Received => (
             200,
             "Content-Type: text/html\r\nCache-Control: no-store\r\n",
@@ -353,13 +406,77 @@ pub(super) fn write_answer(answer: &Answer, exchange: &Exchange, out: &mut Vec<u
     if exchange.filters_xss {
         writer.lines("X-XSS-Protection: 0\r\n");
     }
-    write_cors(&mut writer, exchange.origin.as_deref());
+    write_terms(&mut writer, endpoint, exchange, false);
     writer.body(body, exchange.keep_alive, exchange.head_only);
 }
 
-pub(super) fn write_cors(writer: &mut ResponseWriter<'_>, origin: Option<&str>) {
-    if let Some(origin) = origin {
-        writer.header("Access-Control-Allow-Origin", origin);
-        writer.lines("Access-Control-Allow-Credentials: true\r\nVary: Origin\r\n");
+fn write_payload(endpoint: &Endpoint, body: &[u8], exchange: &Exchange, out: &mut Vec<u8>) {
+    let mut call = Vec::new();
+    let (lines, body) = match exchange.jsonp {
+        None => (
+            "Content-Type: text/plain; charset=UTF-8\r\nCache-Control: no-store\r\n",
+            body,
+        ),
+        Some(index) => {
+            jsonp::encode(index, body, &mut call);
+            (
+                "Content-Type: text/javascript; charset=UTF-8\r\nCache-Control: no-store\r\n\
+                 X-Content-Type-Options: nosniff\r\n",
+                &call[..],
+            )
+        }
+    };
+    let compression = endpoint.terms().compression();
+    let covered = compression.covers(body.len());
+    let coding = exchange.coding.filter(|_| covered);
+    let compressed = coding.and_then(|coding| Some((coding, compress(coding, compression.work(), body)?)));
+    let mut writer = ResponseWriter::new(out, 200);
+    writer.lines(lines);
+    if exchange.filters_xss {
+        writer.lines("X-XSS-Protection: 0\r\n");
     }
+    if let Some(initial) = &exchange.initial {
+        writer.lines(initial);
+    }
+    write_terms(&mut writer, endpoint, exchange, covered);
+    let body = match &compressed {
+        Some((coding, compressed)) => {
+            writer.header("Content-Encoding", coding.as_str());
+            &compressed[..]
+        }
+        None => body,
+    };
+    writer.body(body, exchange.keep_alive, exchange.head_only);
+}
+
+/// Writes what the application says about all responses: who may read them, and headers of its own. `by_encoding`: the
+/// response depends on what encodings the client accepts.
+pub(super) fn write_terms(
+    writer: &mut ResponseWriter<'_>,
+    endpoint: &Endpoint,
+    exchange: &Exchange,
+    by_encoding: bool,
+) {
+    if let Some(origin) = &exchange.origin {
+        writer.header("Access-Control-Allow-Origin", origin);
+        if endpoint.cors().allows_credentials() {
+            writer.lines("Access-Control-Allow-Credentials: true\r\n");
+        }
+    }
+    match (exchange.origin.is_some(), by_encoding) {
+        (true, true) => writer.lines("Vary: Origin, Accept-Encoding\r\n"),
+        (true, false) => writer.lines("Vary: Origin\r\n"),
+        (false, true) => writer.lines("Vary: Accept-Encoding\r\n"),
+        (false, false) => writer,
+    };
+    writer.lines(endpoint.terms().lines());
+    if let Some(lines) = &exchange.lines {
+        writer.lines(lines);
+    }
+}
+
+/// As much of a text as can stand in a line of a log.
+fn printable(text: &str) -> &str {
+    let end = text.bytes().take(200).position(|byte| !matches!(byte, 0x21..=0x7e));
+    &text[..end.unwrap_or(text.len().min(200))]
 }

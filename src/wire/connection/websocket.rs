@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::requests::write_cors;
+use super::requests::write_terms;
 use super::{Cell, Connection, Exchange, State, TURN};
 use crate::engineio::{Carrier, ErrorCode, Input, Session, Transmit};
+use crate::http::Endpoint;
 use crate::time::Instant;
 use crate::wire::http1::ResponseWriter;
 use crate::wire::ws::{self, Frame, FrameError, HandshakeError, WebSocket};
@@ -15,7 +16,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         // Whoever wanted to go on as a WebSocket has no use for the connection.
         let mut writer = ResponseWriter::new(out, 400);
         writer.header("Content-Type", "application/json");
-        write_cors(&mut writer, exchange.origin.as_deref());
+        write_terms(&mut writer, &self.hub.endpoint, exchange, false);
         writer.body(code.body().as_bytes(), false, false);
         self.drain(now);
     }
@@ -50,11 +51,10 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         if served.is_err() {
             return self.refuse_websocket(now, ErrorCode::BadRequest, &exchange, out);
         }
-        write_switching(handshake, exchange.origin.as_deref(), out);
-        self.wait(State::WebSocket {
-            cell,
-            socket: WebSocket::new(self.hub.config.max_payload),
-        });
+        write_switching(&self.hub.endpoint, handshake, &exchange, out);
+        let mut socket = WebSocket::new(self.hub.config.max_payload);
+        socket.set_text_only(exchange.text_only);
+        self.wait(State::WebSocket { cell, socket });
     }
 
     /// Answers the request for a WebSocket as soon as the application has decided; whether it has.
@@ -80,15 +80,16 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                 };
                 let mut writer = ResponseWriter::new(out, status);
                 writer.header("Content-Type", "application/json");
-                write_cors(&mut writer, exchange.origin.as_deref());
+                write_terms(&mut writer, &self.hub.endpoint, exchange, false);
                 writer.body(body, false, false);
                 let _closed = cell.with(|session| session.handle_input(now, Input::WsClosed));
                 self.drain(now);
                 return true;
             }
         };
-        write_switching(handshake, exchange.origin.as_deref(), out);
+        write_switching(&self.hub.endpoint, handshake, exchange, out);
         let mut socket = WebSocket::new(self.hub.config.max_payload);
+        socket.set_text_only(exchange.text_only);
         socket.write(&packet, out);
         let cell = cell.clone();
         self.state = State::WebSocket { cell, socket };
@@ -143,13 +144,16 @@ pub(super) fn write_frames(session: &mut Session, now: Instant, socket: &mut Web
     false
 }
 
-pub(super) fn write_switching(handshake: &ws::Handshake, origin: Option<&str>, out: &mut Vec<u8>) {
+pub(super) fn write_switching(endpoint: &Endpoint, handshake: &ws::Handshake, exchange: &Exchange, out: &mut Vec<u8>) {
     out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
     let mut writer = ResponseWriter::continue_head(out);
     writer.header("Sec-WebSocket-Accept", handshake.accept());
     if let Some(protocol) = handshake.protocol() {
         writer.header("Sec-WebSocket-Protocol", protocol);
     }
-    write_cors(&mut writer, origin);
+    if let Some(initial) = &exchange.initial {
+        writer.lines(initial);
+    }
+    write_terms(&mut writer, endpoint, exchange, false);
     writer.no_body();
 }
