@@ -76,15 +76,7 @@ impl Threads {
         self.shared.workers.join();
     }
 
-    /// Runs code that may block on a thread of its own.
-    ///
-    /// # Errors
-    /// The system has no more threads.
-    pub(crate) async fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-        self.shared.workers.run(work).await
-    }
-
-    /// The same for code that has to be run, whatever it takes: where the system has no more threads, it waits for one.
+    /// [`Runtime::offload`] for code that has to be run, whatever it takes: where the system has no more threads, it waits for one.
     pub(crate) async fn offload_patiently<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         self.shared.workers.run_patiently(work).await
     }
@@ -131,6 +123,10 @@ impl Runtime for Threads {
             drop(task);
             log!(error, "a thread can not be started: {error}");
         }
+    }
+
+    async fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+        self.shared.workers.run(work).await
     }
 
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {

@@ -16,7 +16,7 @@ use super::log::log;
 use super::tasks::Tasks;
 use super::{Runtime, Stream};
 use crate::engineio::Refusal;
-use crate::http::{Request, Response};
+use crate::http::{FilePart, Request, Response};
 use crate::time::Instant;
 #[cfg(feature = "tls")]
 use crate::wire::tls::TlsError;
@@ -28,6 +28,9 @@ const READ: usize = 64 * 1024;
 /// How much is read at once by a thread that is one of thousands, until it has more to read.
 #[cfg(all(feature = "blocking", unix))]
 const READ_AT_FIRST: usize = 4 * 1024;
+
+/// How much of a file is read at once.
+const PIECE: usize = 64 * 1024;
 
 /// After how many turns a connection lets others run.
 const TURNS: usize = 32;
@@ -163,9 +166,43 @@ pub(crate) struct ConnectionTask<R: Runtime> {
     /// The connection was told of the shutdown.
     told: bool,
     fallback: Option<BoxFuture<Response>>,
+    /// A body that is being sent.
+    body: Option<Body>,
     /// The application's code that this task runs: once it carries the session, it runs it to its end, also when the
     /// connection is over before.
     app: Option<Arc<Cell<App>>>,
+}
+
+/// A body that is read piece by piece.
+struct Body {
+    part: FilePart,
+    at: u64,
+    reading: Option<BoxFuture<io::Result<Vec<u8>>>>,
+}
+
+impl Body {
+    fn new(part: FilePart) -> Self {
+        Self {
+            part,
+            at: 0,
+            reading: None,
+        }
+    }
+
+    fn poll_piece<R: Runtime>(&mut self, runtime: &R, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
+        let reading = self.reading.get_or_insert_with(|| {
+            let (part, at, runtime) = (self.part.clone(), self.at, runtime.clone());
+            Box::pin(async move { runtime.offload(move || part.read(at, PIECE)).await? })
+        });
+        let Poll::Ready(piece) = reading.as_mut().poll(cx) else {
+            return Poll::Pending;
+        };
+        self.reading = None;
+        if let Ok(piece) = &piece {
+            self.at += piece.len() as u64;
+        }
+        Poll::Ready(piece)
+    }
 }
 
 /// What a turn came to.
@@ -189,6 +226,7 @@ impl<R: Runtime> ConnectionTask<R> {
             eof: false,
             told: false,
             fallback: None,
+            body: None,
             app: None,
         }
     }
@@ -229,13 +267,14 @@ impl<R: Runtime> ConnectionTask<R> {
             self.handle_event(event);
             asked = true;
         }
-        if !read && !woken && !asked {
+        if !read && !woken && !asked && self.body.is_none() {
             return Turn::Idle;
         }
         self.run_app(cx);
         // The application may have taken its time.
         let now = self.shared.hub.now();
         self.run_fallback(now, cx, scratch);
+        self.run_body(now, cx, scratch);
         let wrote = match self.write(now, cx, scratch) {
             Ok(wrote) => wrote,
             Err(_) => return self.fail(),
@@ -403,6 +442,28 @@ impl<R: Runtime> ConnectionTask<R> {
             drop_contained(answer);
         }
         self.connection.respond(now, &response, &mut scratch.output);
+        if self.connection.wants_body() {
+            self.body = response.file_part().cloned().map(Body::new);
+        }
+    }
+
+    /// Asks for the next piece of a body, but not before the last one is out.
+    fn run_body(&mut self, now: Instant, cx: &mut Context<'_>, scratch: &mut Scratch) {
+        if !self.connection.wants_body() {
+            self.body = None;
+            return;
+        }
+        let Some(body) = self.body.as_mut().filter(|_| self.stuck.is_empty()) else {
+            return;
+        };
+        match body.poll_piece(&self.shared.runtime, cx) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(piece)) => self.connection.send_body(now, &piece, &mut scratch.output),
+            Poll::Ready(Err(error)) => {
+                log!(warn, "a file can not be read to its end: {error}");
+                self.connection.break_off_body();
+            }
+        }
     }
 
     fn run_app(&mut self, cx: &mut Context<'_>) {

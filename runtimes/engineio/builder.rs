@@ -10,13 +10,14 @@ use std::io;
 use std::string::String;
 use std::sync::Arc;
 
+use super::fallback::Fallback;
 use super::server::{Connect, Events, Outcome, Server};
 use super::socket::Sender;
 use crate::engineio::{CloseReason, Config, Data, Refusal, Transport};
 use crate::error::{Error, Result};
-use crate::http::{Compression, Cookie, Cors, Endpoint, ExtraHeaders, Request, RequestView, Response, TrustedProxies};
+use crate::http::{Compression, Cookie, Cors, Endpoint, ExtraHeaders, Request, RequestView, TrustedProxies};
 use crate::runtime::Runtime;
-use crate::runtime::driver::Fallback;
+use crate::runtime::driver;
 use crate::wire::{Entropy, Limits};
 
 /// Longer times are a mistake, and clients may not take them.
@@ -35,7 +36,7 @@ pub struct Builder<R, D = (), H = ()> {
     pub(super) limits: Limits,
     pub(super) entropy: Entropy,
     pub(super) connect: Connect<D>,
-    pub(super) fallback: Option<Fallback>,
+    pub(super) fallback: Option<driver::Fallback>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<crate::wire::tls::Acceptor>,
     pub(super) handlers: H,
@@ -345,14 +346,14 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Builder<R, D, H> {
         self
     }
 
-    /// Answers requests for other paths. Without it they get 404.
+    /// Answers requests for other paths: an async closure, or [`StaticFiles`](crate::http::StaticFiles). Without it they get
+    /// 404.
+    ///
+    /// The type of a closure's argument has to be written: `|request: Request| async move { … }`.
     #[must_use]
-    pub fn fallback<F, Fut>(mut self, fallback: F) -> Self
-    where
-        F: Fn(Request) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Response> + Send + 'static,
-    {
-        self.fallback = Some(Box::new(move |request| Box::pin(fallback(request))));
+    pub fn fallback(mut self, fallback: impl Fallback<R>) -> Self {
+        let runtime = self.runtime.clone();
+        self.fallback = Some(Box::new(move |request| fallback.answer(&runtime, request)));
         self
     }
 

@@ -6,6 +6,7 @@
 
 mod builder;
 mod client;
+mod fallback;
 mod handle;
 mod server;
 mod socket;
@@ -17,6 +18,7 @@ pub use crate::wire::Stats;
 pub use crate::wire::client::{ConnectError, ErrorKind};
 pub use builder::Builder;
 pub use client::{Client, ClientBuilder, ClientEvent, ClientHandlers, ClientSender};
+pub use fallback::{Answering, Fallback, FilesOr};
 pub use handle::Handle;
 pub use server::{Events, Outcome, Server};
 pub use socket::{Sender, Socket};

@@ -333,7 +333,7 @@ fn origin_of(address: &str) -> Option<&str> {
 }
 
 /// Decodes `%41` and leaves what is no such thing; a text that would not be UTF-8 becomes one that matches nothing.
-fn percent_decoded(text: &str) -> Cow<'_, str> {
+pub(super) fn percent_decoded(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
     }

@@ -8,11 +8,15 @@ mod cookie;
 mod cors;
 mod endpoint;
 mod extra_headers;
+#[cfg(feature = "wire")]
+mod file_part;
 mod hook;
 pub mod jsonp;
 mod proxies;
 mod request;
 mod response;
+#[cfg(feature = "wire")]
+mod static_files;
 mod terms;
 
 pub use compression::{Coding, Compression};
@@ -20,7 +24,11 @@ pub use cookie::{Cookie, SameSite};
 pub use cors::{Cors, CorsAnswer};
 pub use endpoint::{Endpoint, Headers, Look, RequestView, Route, SessionRequest};
 pub use extra_headers::ExtraHeaders;
+#[cfg(feature = "wire")]
+pub use file_part::FilePart;
 pub use proxies::TrustedProxies;
 pub use request::Request;
 pub use response::Response;
+#[cfg(feature = "wire")]
+pub use static_files::StaticFiles;
 pub use terms::Terms;

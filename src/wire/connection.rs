@@ -127,6 +127,11 @@ enum State<E: Send + Sync + 'static> {
     Fallback {
         exchange: Exchange,
     },
+    /// The driver sends the body of a response; so many bytes are missing.
+    Sending {
+        exchange: Exchange,
+        missing: u64,
+    },
     /// A WebSocket, until its end has been told to the session.
     WebSocket {
         cell: Arc<Cell<E>>,
@@ -177,6 +182,7 @@ impl<E: Send + Sync + 'static> core::fmt::Debug for Connection<E> {
             State::Waiting { .. } => "Waiting",
             State::Opening { .. } => "Opening",
             State::Fallback { .. } => "Fallback",
+            State::Sending { .. } => "Sending",
             State::WebSocket { .. } => "WebSocket",
             State::Draining => "Draining",
             State::Done => "Done",
@@ -324,7 +330,11 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                 self.finish();
             }
             State::Head { begun: false } | State::Draining => self.finish(),
-            State::Waiting { .. } | State::Opening { .. } | State::Fallback { .. } | State::Done => {}
+            State::Waiting { .. }
+            | State::Opening { .. }
+            | State::Fallback { .. }
+            | State::Sending { .. }
+            | State::Done => {}
         }
     }
 
@@ -336,7 +346,8 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             State::Body { exchange, .. }
             | State::Waiting { exchange, .. }
             | State::Opening { exchange, .. }
-            | State::Fallback { exchange } => exchange.keep_alive = false,
+            | State::Fallback { exchange }
+            | State::Sending { exchange, .. } => exchange.keep_alive = false,
             State::Head { begun: true } => {
                 // A head that is under way may come to its end, soon.
                 let soon = now + self.hub.limits.linger_timeout;
@@ -346,7 +357,8 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         }
     }
 
-    /// The answer to [`ConnectionEvent::Fallback`].
+    /// The answer to [`ConnectionEvent::Fallback`]. Where that has a [file](Response::file_part), and
+    /// [`wants_body`](Self::wants_body) says so, what is in it is to be given to [`send_body`](Self::send_body).
     pub fn respond(&mut self, now: Instant, response: &Response, out: &mut Vec<u8>) {
         let State::Fallback { exchange } = &mut self.state else {
             return;
@@ -363,12 +375,50 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                 writer.header("Connection", "close");
             }
             writer.no_body();
+        } else if let Some(part) = response.file_part() {
+            writer.length(part.len(), exchange.keep_alive);
+            if !exchange.head_only && !part.is_empty() {
+                self.wait(State::Sending {
+                    exchange,
+                    missing: part.len(),
+                });
+                return self.seal(start, out);
+            }
         } else {
             writer.body(response.bytes(), exchange.keep_alive, exchange.head_only);
         }
         self.answered(now, exchange.keep_alive);
         self.resume(now, out);
         self.seal(start, out);
+    }
+
+    /// Whether the driver has a body to send.
+    pub fn wants_body(&self) -> bool {
+        matches!(self.state, State::Sending { .. })
+    }
+
+    /// The next bytes of a body. Give no more than some 64 KiB at once, and only when all output is written.
+    pub fn send_body(&mut self, now: Instant, bytes: &[u8], out: &mut Vec<u8>) {
+        let State::Sending { exchange, missing } = &mut self.state else {
+            return;
+        };
+        let start = out.len();
+        let length = usize::try_from(*missing).unwrap_or(usize::MAX).min(bytes.len());
+        out.extend_from_slice(&bytes[..length]);
+        *missing -= length as u64;
+        if *missing == 0 {
+            let keep_alive = exchange.keep_alive;
+            self.answered(now, keep_alive);
+            self.resume(now, out);
+        }
+        self.seal(start, out);
+    }
+
+    /// The rest of a body can not be had: the client sees that by the connection's end.
+    pub fn break_off_body(&mut self) {
+        if self.wants_body() {
+            self.finish();
+        }
     }
 
     // ---- what the connection wants ----
@@ -473,7 +523,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             State::Body { .. } | State::Draining => true,
             State::Head { .. } => self.unwritten.is_empty() || self.input.len() < self.hub.limits.max_head,
             // One head at most is read ahead, which also shows the peer's end.
-            State::Waiting { .. } | State::Opening { .. } | State::Fallback { .. } => {
+            State::Waiting { .. } | State::Opening { .. } | State::Fallback { .. } | State::Sending { .. } => {
                 self.input.len() < self.hub.limits.max_head
             }
             // A WebSocket that is being tried carries no messages yet, and must not wait until others are taken.

@@ -9,10 +9,11 @@ use std::string::String;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::{Sender, Socket, Stats, TrySendError};
+use super::{Fallback, Sender, Socket, Stats, TrySendError};
 use crate::engineio::{CloseReason, Config, Data, Refusal, Sid, Transport};
 use crate::error::Result;
 use crate::http::{Compression, Cookie, Cors, ExtraHeaders, Request, RequestView, Response, TrustedProxies};
+use crate::runtime::Runtime as _;
 use crate::runtime::app::BoxFuture;
 use crate::runtime::blocking::{Threads, block_on};
 use crate::runtime::engineio as generic;
@@ -220,16 +221,16 @@ impl<D: Send + Sync + 'static, H> Builder<D, H> {
         self
     }
 
-    /// Answers requests for other paths than the endpoint's. It may block.
-    pub fn fallback<F>(mut self, fallback: F) -> Self
-    where
-        F: Fn(Request) -> Response + Send + Sync + 'static,
-    {
+    /// Answers requests for other paths than the endpoint's: a closure, which may block, or
+    /// [`StaticFiles`](crate::http::StaticFiles).
+    ///
+    /// The type of a closure's argument has to be written: `|request: Request| …`.
+    pub fn fallback(mut self, fallback: impl Fallback) -> Self {
         let (fallback, threads) = (Arc::new(fallback), self.threads.clone());
-        self.builder = self.builder.fallback(move |request| {
+        self.builder = self.builder.fallback(move |request: Request| {
             let (fallback, threads) = (fallback.clone(), threads.clone());
             async move {
-                let answered = threads.offload(move || fallback(request)).await;
+                let answered = threads.offload(move || fallback.answer(request)).await;
                 answered.unwrap_or_else(|_no_thread| Response::new(503))
             }
         });

@@ -14,6 +14,7 @@ use sansocket::tls::Acceptor;
 use tokio::sync::mpsc;
 
 use crate::arguments::{self, RuntimeName};
+use crate::options::HttpOptions;
 use crate::runtimes::{self, Job};
 use crate::signals::Signals;
 use crate::tls::ServerTls;
@@ -67,9 +68,8 @@ pub struct Arguments {
     /// Which web pages may use the server: `same-origin`, `*`, `none` (no check), or a list of origins
     #[arg(long, value_parser = cors, default_value = "same-origin", value_name = "ORIGINS")]
     cors: Cors,
-    /// Do not compress responses (nothing is compressed so far)
-    #[arg(long)]
-    no_compression: bool,
+    #[command(flatten)]
+    http: HttpOptions,
     #[command(flatten)]
     tls: ServerTls,
     /// Answer `GET /__stats` with counts, and `GET /__restart?down=MS` with a restart (for testing clients)
@@ -108,8 +108,10 @@ fn cors(text: &str) -> Result<Cors, String> {
 }
 
 pub fn run(arguments: Arguments) -> ExitCode {
-    // There is nothing to switch off: the flag is known so that scripts which give it go on working.
-    let _nothing_is_compressed = arguments.no_compression;
+    if arguments.http.eio3 {
+        crate::complain("--eio3: this build has no Engine.IO 3");
+        return ExitCode::from(2);
+    }
     let threads = match arguments.threads {
         Some(threads) => threads.into(),
         None => std::thread::available_parallelism().map_or(1, usize::from),
@@ -176,10 +178,10 @@ async fn serve<R: Runtime>(runtime: R, arguments: &Arguments, tls: Option<Accept
         let server = options
             .fallback({
                 let page = page.clone();
-                move |request| {
+                arguments.http.static_files().or(move |request: Request| {
                     let response = page.answer(&request);
                     async move { response }
-                }
+                })
             })
             .bind(&address)
             .await?;
@@ -223,7 +225,7 @@ async fn serve<R: Runtime>(runtime: R, arguments: &Arguments, tls: Option<Accept
 }
 
 fn options<R: Runtime>(runtime: R, arguments: &Arguments) -> Builder<R> {
-    Server::builder_on(runtime)
+    let options = Server::builder_on(runtime)
         .path(&arguments.path)
         .ping_interval(arguments.ping_interval)
         .ping_timeout(arguments.ping_timeout)
@@ -231,7 +233,8 @@ fn options<R: Runtime>(runtime: R, arguments: &Arguments) -> Builder<R> {
         .max_payload(arguments.max_payload)
         .transports(&arguments.transports)
         .allow_upgrades(!arguments.no_upgrades)
-        .cors(arguments.cors.clone())
+        .cors(arguments.cors.clone().credentials(arguments.http.credentials()));
+    arguments.http.apply(options)
 }
 
 /// The path as the server understands it: with slashes at both ends.

@@ -56,7 +56,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                     Ok(false) => break,
                     Err(error) => self.fail(now, error, out),
                 },
-                State::Waiting { .. } | State::Opening { .. } | State::Fallback { .. } => break,
+                State::Waiting { .. } | State::Opening { .. } | State::Fallback { .. } | State::Sending { .. } => break,
                 State::WebSocket { .. } => {
                     self.read_frames(now, rest, out);
                     rest = &[];
