@@ -165,6 +165,11 @@ pub use wire::tls;
 #[doc = include_str!("../docs/client.md")]
 struct ClientDoctests;
 
+/// Compiles the programs in the guide to a server's options.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../docs/server-options.md")]
+struct ServerOptionsDoctests;
+
 /// Compiles and runs the programs in the README.
 #[cfg(all(doctest, feature = "tokio", feature = "blocking", unix))]
 #[doc = include_str!("../README.md")]
