@@ -106,7 +106,8 @@ impl Cors {
         self
     }
 
-    pub(crate) const fn allows_credentials(&self) -> bool {
+    /// Whether browsers may send cookies and HTTP authentication along.
+    pub const fn allows_credentials(&self) -> bool {
         self.credentials
     }
 

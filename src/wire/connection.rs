@@ -171,7 +171,7 @@ enum Then<E: Send + Sync + 'static> {
         is_form: bool,
     },
     Refuse(ErrorCode),
-    Fallback(Request),
+    Fallback(Box<Request>),
 }
 
 impl<E: Send + Sync + 'static> core::fmt::Debug for Connection<E> {

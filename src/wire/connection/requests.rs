@@ -125,7 +125,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         }
         match route {
             Route::NotOurs if self.hub.has_fallback => {
-                let then = Then::Fallback(self.keep(head, &view));
+                let then = Then::Fallback(Box::new(self.keep(head, &view)));
                 self.read_body(now, head, then, exchange, out);
             }
             Route::NotOurs => self.refuse_path(now, head, exchange, out),
