@@ -113,6 +113,7 @@
 //! | `tokio`, `smol`, `async-std` | the module of that runtime; brings `wire` |
 //! | `blocking` | the module `blocking`, on Unix; brings `wire` |
 //! | `tls` | `https` and `wss` for both ends, on every runtime: the module `tls`, over `rustls` |
+//! | `v3` | Engine.IO 3 beside 4 on servers, where it is switched on: `Builder::eio3` |
 //! | `tracing` | log lines of the drivers |
 //! | `cli` | the program `sansocket`, with every runtime there is |
 //!

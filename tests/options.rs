@@ -32,6 +32,8 @@ mod base64;
 mod compression;
 #[path = "options/cookies.rs"]
 mod cookies;
+#[path = "options/eio3.rs"]
+mod eio3;
 #[path = "options/files.rs"]
 mod files;
 #[path = "options/functions.rs"]

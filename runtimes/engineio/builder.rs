@@ -218,6 +218,14 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Builder<R, D, H> {
         self
     }
 
+    /// Whether clients of Engine.IO 3 (of before 2020) are served beside those of 4. They are refused with error 5.
+    #[must_use]
+    #[cfg(feature = "v3")]
+    pub fn eio3(mut self, serve: bool) -> Self {
+        self.endpoint.set_eio3(serve);
+        self
+    }
+
     /// Proxies whose word is taken for the client's address, scheme and host. None.
     #[must_use]
     pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use super::{Cors, CorsAnswer, Terms};
-use crate::engineio::{ErrorCode, Transport};
+use crate::engineio::{ErrorCode, Transport, Version};
 
 /// The headers of a request, whichever HTTP implementation holds them.
 pub trait Headers {
@@ -141,6 +141,7 @@ pub struct Endpoint {
     path: String,
     polling: bool,
     websocket: bool,
+    eio3: bool,
     cors: Cors,
     terms: Terms,
 }
@@ -154,6 +155,9 @@ pub struct Look<'a> {
     pub origin: CorsAnswer,
     /// The number of the function that the response is to call: see [`jsonp`](super::jsonp).
     pub jsonp: Option<u64>,
+    /// The version of the protocol that the client says that it speaks, where the endpoint serves it. A session can only be
+    /// asked for in its own.
+    pub version: Option<Version>,
 }
 
 impl Default for Endpoint {
@@ -162,6 +166,7 @@ impl Default for Endpoint {
             path: "/engine.io/".into(),
             polling: true,
             websocket: true,
+            eio3: false,
             cors: Cors::default(),
             terms: Terms::default(),
         }
@@ -196,6 +201,12 @@ impl Endpoint {
             Transport::Polling => self.polling,
             Transport::WebSocket => self.websocket,
         }
+    }
+
+    /// Whether clients of version 3 are served too. They are not. A client that says nothing of a version is one of them.
+    #[cfg(feature = "v3")]
+    pub fn set_eio3(&mut self, serve: bool) {
+        self.eio3 = serve;
     }
 
     /// Which web pages may use it; those of the same host unless it is set.
@@ -235,6 +246,11 @@ impl Endpoint {
             route: Route::NotOurs,
             origin: CorsAnswer::NotAsked,
             jsonp: None,
+            version: match request.query_value("EIO").as_deref() {
+                Some("4") => Some(Version::V4),
+                Some("3") | None if self.eio3 => Some(Version::V3),
+                _ => None,
+            },
         };
         if !request.path.starts_with(&self.path[..]) {
             return look;
@@ -257,13 +273,18 @@ impl Endpoint {
             }
         }
         look.route = match jsonp {
-            Ok(_) => self.route_from(request, look.origin),
+            Ok(_) => self.route_from(request, look.origin, look.version),
             Err(code) => Route::Refuse(code),
         };
         look
     }
 
-    fn route_from<'a>(&self, request: &RequestView<'a>, origin_answer: CorsAnswer) -> Route<'a> {
+    fn route_from<'a>(
+        &self,
+        request: &RequestView<'a>,
+        origin_answer: CorsAnswer,
+        version: Option<Version>,
+    ) -> Route<'a> {
         let transport = match request
             .query_value("transport")
             .as_deref()
@@ -284,12 +305,11 @@ impl Endpoint {
         if request.method == "OPTIONS" && origin_answer == CorsAnswer::Allow {
             return Route::Preflight;
         }
-        let version_4 = request.query_value("EIO").is_some_and(|version| version == "4");
         match request.query_value("sid") {
             Some(sid) if !sid.is_empty() => {
                 let request = match (transport, request.method) {
-                    // A session of version 4 can only be asked for in version 4.
-                    _ if !version_4 => SessionRequest::Invalid,
+                    // A session can only be asked for in its own version.
+                    _ if version.is_none() => SessionRequest::Invalid,
                     (Transport::Polling, "GET") => SessionRequest::Poll,
                     (Transport::Polling, "POST") => SessionRequest::Push,
                     (Transport::WebSocket, _) if request.wants_websocket() => SessionRequest::Upgrade,
@@ -299,7 +319,7 @@ impl Endpoint {
                 Route::Session { sid, request }
             }
             _ if request.method != "GET" => Route::Refuse(ErrorCode::BadHandshakeMethod),
-            _ if !version_4 => Route::Refuse(ErrorCode::UnsupportedVersion),
+            _ if version.is_none() => Route::Refuse(ErrorCode::UnsupportedVersion),
             _ if transport == Transport::WebSocket && !request.wants_websocket() => {
                 Route::Refuse(ErrorCode::BadRequest)
             }

@@ -22,7 +22,7 @@ use super::seats::{Full, Seat};
 use super::timers::AlarmGuard;
 use super::ws::{self, WebSocket};
 use crate::engineio::state::Phase;
-use crate::engineio::{Answer, Carrier, ErrorCode, Input, ReqId, Session, Transmit, Transport};
+use crate::engineio::{Answer, Carrier, ErrorCode, Input, ReqId, Session, Transmit, Transport, Version};
 use crate::http::{Coding, Request, Response};
 use crate::time::Instant;
 use requests::write_answer;
@@ -157,6 +157,7 @@ struct Exchange {
     jsonp: Option<u64>,
     /// The client takes no binary frames.
     text_only: bool,
+    version: Version,
     /// The application's header lines for this answer.
     lines: Option<Box<str>>,
     /// Those for the first answer of a session.

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use super::seats::{Full, Seat, Seats};
 use super::timers::{Alarm, AlarmGuard, Expire, TimerKey, Timers};
 use crate::engineio::state::Phase;
-use crate::engineio::{Carrier, Config, Data, ErrorCode, Event, Refusal, ReqId, SendError, Session, Sid};
+use crate::engineio::{Carrier, Config, Data, ErrorCode, Event, Refusal, ReqId, SendError, Session, Sid, Version};
 use crate::http::{Endpoint, RequestView};
 use crate::time::Instant;
 
@@ -225,7 +225,7 @@ impl<E: Send + Sync + 'static> Hub<E> {
     #[cfg(test)]
     pub(super) fn open(self: &Arc<Self>, now: Instant, carrier: Carrier, extra: E) -> Arc<Cell<E>> {
         let sid = self.draw_sid();
-        self.insert(now, carrier, extra, sid, None)
+        self.insert(Version::V4, now, carrier, extra, sid, None)
             .unwrap_or_else(|_| unreachable!("ids are not drawn twice"))
     }
 
@@ -235,6 +235,7 @@ impl<E: Send + Sync + 'static> Hub<E> {
     /// What the client is told instead.
     pub(super) fn open_for(
         self: &Arc<Self>,
+        version: Version,
         now: Instant,
         carrier: Carrier,
         mut extra: E,
@@ -249,7 +250,7 @@ impl<E: Send + Sync + 'static> Hub<E> {
                 Some(made) => made.map_err(Refusal::of)?,
                 None => self.draw_sid(),
             };
-            match self.insert(now, carrier, extra, sid, seat.take()) {
+            match self.insert(version, now, carrier, extra, sid, seat.take()) {
                 Ok(cell) => return Ok(cell),
                 Err((given_back, seat_back)) => (extra, seat) = (given_back, seat_back),
             }
@@ -266,6 +267,7 @@ impl<E: Send + Sync + 'static> Hub<E> {
     /// Puts a session in its place; gives back what it should hold where there is one of this id already.
     fn insert(
         self: &Arc<Self>,
+        version: Version,
         now: Instant,
         carrier: Carrier,
         extra: E,
@@ -283,7 +285,7 @@ impl<E: Send + Sync + 'static> Hub<E> {
             number: self.next_session.fetch_add(1, Ordering::Relaxed),
             hub: self.clone(),
             state: Mutex::new(CellState {
-                session: Session::new(self.config.clone(), now, sid.clone(), carrier),
+                session: Session::of(version, self.config.clone(), now, sid.clone(), carrier),
                 seat,
                 parked: SmallVec::new(),
                 reader: None,

@@ -25,7 +25,7 @@ use tungstenite::protocol::frame::coding::CloseCode as Code;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
 
-use crate::engineio::{Packet, Str};
+use crate::engineio::{Data, Packet, Str, Version, v3};
 use crate::http::RequestView;
 use crate::wire::Entropy;
 pub use handshake::{ClientHandshake, UpgradeError};
@@ -81,6 +81,8 @@ pub struct WebSocket {
     closing: bool,
     /// The peer takes no binary frames.
     text_only: bool,
+    /// The peer speaks version 3: messages in binary have their type before them.
+    typed: bool,
     /// What the peer's close frame says.
     peer_code: Option<u16>,
     /// What the client's end masks its frames with; the server's end has none.
@@ -172,6 +174,7 @@ impl WebSocket {
             deaf: false,
             closing: false,
             text_only: false,
+            typed: false,
             peer_code: None,
             masks: None,
         }
@@ -339,6 +342,11 @@ impl WebSocket {
         if self.closing {
             return;
         }
+        if self.typed {
+            if let Packet::Message(data @ Data::Binary(bytes)) = packet {
+                return self.write_typed(data, bytes, out);
+            }
+        }
         let mask = self.next_mask();
         let payload = match packet.as_binary().filter(|_| !self.text_only) {
             Some(bytes) => {
@@ -355,6 +363,24 @@ impl WebSocket {
         if let Some(mask) = mask {
             apply_mask(&mut out[payload..], mask);
         }
+    }
+
+    fn write_typed(&mut self, data: &Data, bytes: &[u8], out: &mut Vec<u8>) {
+        if self.text_only {
+            let mut text = Vec::new();
+            v3::encode_message(data, &mut text);
+            write_header(0x81, text.len(), None, out);
+            out.extend_from_slice(&text);
+        } else {
+            write_header(0x82, bytes.len() + 1, None, out);
+            out.push(4);
+            out.extend_from_slice(bytes);
+        }
+    }
+
+    /// The peer speaks this version. (Only a server's end may be told so: nothing of version 3 is masked.)
+    pub fn set_version(&mut self, version: Version) {
+        self.typed = version == Version::V3;
     }
 
     /// Binary messages are sent as text in base64 from now on: for clients of old, which ask for that with `b64=1`.

@@ -16,7 +16,6 @@ fn wrong_values() {
         &["--static", "/static"],
         &["--compression-threshold", "1KiB"],
         &["--max-sessions", "-1"],
-        &["--eio3"],
     ] {
         let output = program(&["serve", "--addr", "127.0.0.1:0"])
             .args(flags)

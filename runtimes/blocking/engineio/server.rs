@@ -212,6 +212,15 @@ impl<D: Send + Sync + 'static, H> Builder<D, H> {
         entropy(fill: impl FnMut(&mut [u8]) + Send + 'static);
     }
 
+    /// Whether clients of Engine.IO 3 are served beside those of 4.
+    ///
+    /// As [`Builder::eio3`](generic::Builder::eio3).
+    #[cfg(feature = "v3")]
+    pub fn eio3(mut self, serve: bool) -> Self {
+        self.builder = self.builder.eio3(serve);
+        self
+    }
+
     /// Serves `https` and `wss`, and nothing else.
     ///
     /// As [`Builder::tls`](generic::Builder::tls).

@@ -52,9 +52,9 @@ pub struct HttpOptions {
     /// Serve a file or a directory under a path: `/=index.html`, `/static=public` (may be repeated)
     #[arg(long = "static", value_parser = route, value_name = "URL=PATH")]
     files: Vec<(String, PathBuf)>,
-    /// Serve clients of Engine.IO 3 too (not in this build)
+    /// Serve clients of Engine.IO 3 (of before 2020) too
     #[arg(long)]
-    pub eio3: bool,
+    eio3: bool,
 }
 
 fn cookie_name(name: &str) -> Result<String, String> {
@@ -105,6 +105,7 @@ impl HttpOptions {
         };
         let mut options = options
             .compression(compression)
+            .eio3(self.eio3)
             .ping_interval_grace(self.ping_interval_grace)
             .max_sessions(self.max_sessions)
             .max_connections(self.max_connections);

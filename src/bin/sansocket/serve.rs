@@ -108,10 +108,6 @@ fn cors(text: &str) -> Result<Cors, String> {
 }
 
 pub fn run(arguments: Arguments) -> ExitCode {
-    if arguments.http.eio3 {
-        crate::complain("--eio3: this build has no Engine.IO 3");
-        return ExitCode::from(2);
-    }
     let threads = match arguments.threads {
         Some(threads) => threads.into(),
         None => std::thread::available_parallelism().map_or(1, usize::from),

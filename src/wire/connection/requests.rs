@@ -8,7 +8,7 @@ use std::vec::Vec;
 use bytes::Bytes;
 
 use super::{Cell, Connection, ConnectionEvent, Exchange, State, Then};
-use crate::engineio::{Answer, Carrier, ErrorCode, Input, Refusal, Transport};
+use crate::engineio::{Answer, Carrier, ErrorCode, Input, Refusal, Session, Transport};
 use crate::http::{Coding, CorsAnswer, Endpoint, Look, Request, RequestView, Route, SessionRequest, jsonp};
 use crate::time::Instant;
 use crate::wire::http1::{BodyReader, Framing, Head, HttpError, ResponseWriter, compress, read_head};
@@ -88,7 +88,12 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             peer: Some(self.peer.ip()),
         };
         view.is_secure = view.is_secure || terms.proxies().says_secure(&view);
-        let Look { route, origin, jsonp } = hub.endpoint.look(&view);
+        let Look {
+            route,
+            origin,
+            jsonp,
+            version,
+        } = hub.endpoint.look(&view);
         let accepted = || view.header("accept-encoding").and_then(Coding::preferred);
         let mut exchange = Exchange {
             keep_alive: head.keep_alive && !self.hub.is_closing(),
@@ -102,6 +107,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                 .map(Into::into),
             coding: terms.compression().is_on().then(accepted).flatten(),
             jsonp,
+            version: version.unwrap_or_default(),
             ..Exchange::default()
         };
         if route != Route::NotOurs {
@@ -135,7 +141,10 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             Route::Open(Transport::Polling) => self.open_polling(now, head, &view, exchange, out),
             Route::Open(Transport::WebSocket) => match ws::Handshake::read(&view) {
                 Ok(handshake) if !self.hub.is_closing() => {
-                    let cell = match self.hub.open_for(now, Carrier::WebSocket, E::default(), &view) {
+                    let cell = match self
+                        .hub
+                        .open_for(exchange.version, now, Carrier::WebSocket, E::default(), &view)
+                    {
                         Ok(cell) => cell,
                         Err(refusal) => return self.refuse(now, &refusal, &exchange, out),
                     };
@@ -151,6 +160,10 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                 Err(error) => self.refuse_handshake(now, error, &exchange, out),
             },
             Route::Session { sid, request } => match (self.hub.session(&sid), request) {
+                (Some(cell), _) if cell.look(Session::version) != exchange.version => match view.wants_websocket() {
+                    true => self.refuse_websocket(now, ErrorCode::BadRequest, &exchange, out),
+                    false => self.read_body(now, head, Then::Refuse(ErrorCode::BadRequest), exchange, out),
+                },
                 (Some(cell), SessionRequest::Upgrade) => match ws::Handshake::read(&view) {
                     Ok(handshake) => self.upgrade(now, cell, &handshake, exchange, out),
                     Err(error) => self.refuse_handshake(now, error, &exchange, out),
@@ -203,7 +216,10 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             return self.refuse_while_closing(now, &exchange, out);
         }
         let req = self.hub.next_request();
-        let cell = match self.hub.open_for(now, Carrier::Request(req), E::default(), view) {
+        let cell = match self
+            .hub
+            .open_for(exchange.version, now, Carrier::Request(req), E::default(), view)
+        {
             Ok(cell) => cell,
             Err(refusal) => {
                 write_answer(&self.hub.endpoint, &Answer::Refused(refusal), &exchange, out);
@@ -277,15 +293,17 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                 is_binary,
                 is_form,
             } => {
-                // Version 4 has no binary bodies. The session must not go on without what was in this one; to it, it is
-                // the empty body, which is no packet either. So is a form without a payload in it.
-                let body = match (is_binary, is_form) {
-                    (true, _) => Bytes::new(),
-                    (false, true) => jsonp::decode(&body).map(Bytes::from).unwrap_or_default(),
-                    (false, false) => body,
+                // A form without a payload in it is an empty body, which is no packet.
+                let body = match is_form {
+                    true => jsonp::decode(&body).map(Bytes::from).unwrap_or_default(),
+                    false => body,
                 };
                 let req = self.hub.next_request();
-                let _violation = cell.with(|session| session.handle_input(now, Input::Post(req, body)));
+                let input = match is_binary {
+                    true => Input::PostBinary(req, body),
+                    false => Input::Post(req, body),
+                };
+                let _violation = cell.with(|session| session.handle_input(now, input));
                 self.wait(State::Waiting { cell, req, exchange });
                 self.transmit(now, out);
             }

@@ -54,6 +54,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         write_switching(&self.hub.endpoint, handshake, &exchange, out);
         let mut socket = WebSocket::new(self.hub.config.max_payload);
         socket.set_text_only(exchange.text_only);
+        socket.set_version(exchange.version);
         self.wait(State::WebSocket { cell, socket });
     }
 
@@ -90,6 +91,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         write_switching(&self.hub.endpoint, handshake, exchange, out);
         let mut socket = WebSocket::new(self.hub.config.max_payload);
         socket.set_text_only(exchange.text_only);
+        socket.set_version(exchange.version);
         socket.write(&packet, out);
         let cell = cell.clone();
         self.state = State::WebSocket { cell, socket };
