@@ -1,5 +1,6 @@
 //! `--eio3`: clients of Engine.IO 3 beside those of 4.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::http::{PATIENCE, Response};
@@ -211,5 +212,24 @@ fn without_the_flag_they_are_refused() {
     server.get("/engine.io/?transport=polling").assert_error(5);
     let (_connection, response) = ask(&server, WEBSOCKET_3, &[]);
     response.assert_error(5);
+    server.finish();
+}
+
+/// npm `engine.io-client@3`. Wants Node.js, and `npm ci --prefix tests/options/eio3` before it.
+#[test]
+#[ignore = "wants Node.js and a package of npm"]
+fn the_client_of_npm() {
+    let server = Server::with(&["--eio3", "--ping-interval", "300ms", "--ping-timeout", "5s"]);
+    let output = Command::new("node")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/options/eio3/talk.mjs"))
+        .arg(format!("http://{}", server.address))
+        .output()
+        .expect("node runs");
+    let (said, errors) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(output.status.success(), "{said}{errors}");
+    assert_eq!(said.lines().count(), 5, "{said}");
     server.finish();
 }

@@ -77,8 +77,8 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             let refusal = Refusal::new(full.status()).message("Too many connections");
             return self.refuse(now, &refusal, &Exchange::default(), out);
         }
-        let hub = self.hub.clone();
-        let terms = hub.endpoint.terms();
+        let endpoint = &self.hub.endpoint;
+        let terms = endpoint.terms();
         let mut view = RequestView {
             method: head.method,
             path: head.path,
@@ -93,7 +93,15 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             origin,
             jsonp,
             version,
-        } = hub.endpoint.look(&view);
+        } = endpoint.look(&view);
+        let polls = matches!(
+            route,
+            Route::Open(Transport::Polling)
+                | Route::Session {
+                    request: SessionRequest::Poll,
+                    ..
+                }
+        );
         let accepted = || view.header("accept-encoding").and_then(Coding::preferred);
         let mut exchange = Exchange {
             keep_alive: head.keep_alive && !self.hub.is_closing(),
@@ -105,7 +113,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                 .header("origin")
                 .filter(|_| origin == CorsAnswer::Allow)
                 .map(Into::into),
-            coding: terms.compression().is_on().then(accepted).flatten(),
+            coding: (polls && terms.compression().is_on()).then(accepted).flatten(),
             jsonp,
             version: version.unwrap_or_default(),
             ..Exchange::default()
@@ -113,7 +121,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         if route != Route::NotOurs {
             let lines = terms.lines_for(&view, matches!(route, Route::Open(_)));
             exchange.lines = lines.map(Into::into);
-            exchange.text_only = matches!(view.query_value("b64").as_deref(), Some("1" | "true"));
+            exchange.text_only = !polls && matches!(view.query_value("b64").as_deref(), Some("1" | "true"));
         }
         if origin == CorsAnswer::Refuse && route == Route::Refuse(ErrorCode::BadRequest) {
             let origin = view.header("origin").or_else(|| view.header("referer"));
@@ -148,7 +156,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                         Ok(cell) => cell,
                         Err(refusal) => return self.refuse(now, &refusal, &exchange, out),
                     };
-                    exchange.initial = terms.initial_lines(&view, None).map(Into::into);
+                    exchange.initial = self.hub.endpoint.terms().initial_lines(&view, None).map(Into::into);
                     self.announce(&cell, head, &view, true);
                     self.wait(State::Opening {
                         cell,
