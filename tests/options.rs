@@ -28,6 +28,8 @@ mod websocket;
 // What it has to do, a file for each topic.
 #[path = "options/base64.rs"]
 mod base64;
+#[path = "options/browser.rs"]
+mod browser;
 #[path = "options/compression.rs"]
 mod compression;
 #[path = "options/cookies.rs"]
