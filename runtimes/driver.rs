@@ -167,7 +167,7 @@ pub(crate) struct ConnectionTask<R: Runtime> {
     told: bool,
     fallback: Option<BoxFuture<Response>>,
     /// A body that is being sent.
-    body: Option<Body>,
+    body: Option<Box<Body>>,
     /// The application's code that this task runs: once it carries the session, it runs it to its end, also when the
     /// connection is over before.
     app: Option<Arc<Cell<App>>>,
@@ -443,7 +443,7 @@ impl<R: Runtime> ConnectionTask<R> {
         }
         self.connection.respond(now, &response, &mut scratch.output);
         if self.connection.wants_body() {
-            self.body = response.file_part().cloned().map(Body::new);
+            self.body = response.file_part().cloned().map(|part| Box::new(Body::new(part)));
         }
     }
 

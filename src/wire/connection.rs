@@ -11,6 +11,7 @@ use core::mem;
 use core::net::SocketAddr;
 use core::task::Waker;
 use std::boxed::Box;
+use std::string::String;
 use std::sync::Arc;
 use std::vec::Vec;
 
@@ -153,15 +154,56 @@ struct Exchange {
     origin: Option<Box<str>>,
     /// How a long answer is to be compressed.
     coding: Option<Coding>,
-    /// The number of the function that the answer is to call.
-    jsonp: Option<u64>,
     /// The client takes no binary frames.
     text_only: bool,
     version: Version,
+    /// What few requests have: a connection must be small.
+    extras: Option<Box<Extras>>,
+}
+
+/// What few requests have.
+#[derive(Default)]
+struct Extras {
+    /// The number of the function that the answer is to call.
+    jsonp: Option<u64>,
     /// The application's header lines for this answer.
-    lines: Option<Box<str>>,
+    lines: Option<String>,
     /// Those for the first answer of a session.
-    initial: Option<Box<str>>,
+    initial: Option<String>,
+}
+
+impl Exchange {
+    fn set_jsonp(&mut self, index: Option<u64>) {
+        if index.is_some() {
+            self.extras.get_or_insert_default().jsonp = index;
+        }
+    }
+
+    fn set_lines(&mut self, lines: Option<String>) {
+        if lines.is_some() {
+            self.extras.get_or_insert_default().lines = lines;
+        }
+    }
+
+    fn set_initial(&mut self, lines: Option<String>) {
+        if lines.is_some() {
+            self.extras.get_or_insert_default().initial = lines;
+        }
+    }
+
+    fn jsonp(&self) -> Option<u64> {
+        self.extras.as_ref()?.jsonp
+    }
+
+    fn lines(&self) -> &str {
+        let lines = self.extras.as_ref().and_then(|extras| extras.lines.as_deref());
+        lines.unwrap_or_default()
+    }
+
+    fn initial(&self) -> &str {
+        let lines = self.extras.as_ref().and_then(|extras| extras.initial.as_deref());
+        lines.unwrap_or_default()
+    }
 }
 
 /// What happens with a body when it is complete.

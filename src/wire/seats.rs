@@ -2,6 +2,7 @@
 
 use core::net::IpAddr;
 use core::sync::atomic::{AtomicUsize, Ordering};
+use std::boxed::Box;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,7 +19,8 @@ pub(super) struct Seats {
 #[derive(Debug)]
 pub(super) struct Seat {
     seats: Arc<Seats>,
-    origin: Option<Origin>,
+    /// Boxed, since most servers count no addresses and have many seats.
+    origin: Option<Box<Origin>>,
 }
 
 /// Why there is no place.
@@ -98,7 +100,7 @@ impl Seats {
                 return Err(Full::Address);
             }
             *count += 1;
-            seat.origin = Some(origin);
+            seat.origin = Some(Box::new(origin));
         }
         Ok(seat)
     }
@@ -107,7 +109,7 @@ impl Seats {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.seats.taken.fetch_sub(1, Ordering::Relaxed);
-        if let Some(origin) = self.origin {
+        if let Some(origin) = self.origin.as_deref().copied() {
             let mut by_address = self.seats.lock();
             if let Some(count) = by_address.get_mut(&origin) {
                 *count -= 1;

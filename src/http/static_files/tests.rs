@@ -104,6 +104,22 @@ fn routes() {
 }
 
 #[test]
+fn the_root_may_be_a_directory() {
+    let directory = Directory::new();
+    let files = StaticFiles::new().route("/", directory.0.join("public"));
+    for (path, found) in [
+        ("/", Some("<p>index")),
+        ("/sub/x.js", Some("x")),
+        ("/sub/", Some("<p>sub")),
+        ("/missing", None),
+        ("/../secret.txt", None),
+    ] {
+        let response = ask(&files, "GET", path, &[]);
+        assert_eq!(response.as_ref().map(text).as_deref(), found, "{path}");
+    }
+}
+
+#[test]
 fn nothing_leads_out() {
     let directory = Directory::new();
     let files = directory.files().route("/all", directory.0.join("public/sub"));

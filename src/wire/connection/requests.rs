@@ -114,13 +114,12 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                 .filter(|_| origin == CorsAnswer::Allow)
                 .map(Into::into),
             coding: (polls && terms.compression().is_on()).then(accepted).flatten(),
-            jsonp,
             version: version.unwrap_or_default(),
             ..Exchange::default()
         };
+        exchange.set_jsonp(jsonp);
         if route != Route::NotOurs {
-            let lines = terms.lines_for(&view, matches!(route, Route::Open(_)));
-            exchange.lines = lines.map(Into::into);
+            exchange.set_lines(terms.lines_for(&view, matches!(route, Route::Open(_))));
             exchange.text_only = !polls && matches!(view.query_value("b64").as_deref(), Some("1" | "true"));
         }
         if origin == CorsAnswer::Refuse && route == Route::Refuse(ErrorCode::BadRequest) {
@@ -156,7 +155,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                         Ok(cell) => cell,
                         Err(refusal) => return self.refuse(now, &refusal, &exchange, out),
                     };
-                    exchange.initial = self.hub.endpoint.terms().initial_lines(&view, None).map(Into::into);
+                    exchange.set_initial(self.hub.endpoint.terms().initial_lines(&view, None));
                     self.announce(&cell, head, &view, true);
                     self.wait(State::Opening {
                         cell,
@@ -192,7 +191,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                     let then = Then::Push {
                         cell,
                         is_binary,
-                        is_form: exchange.jsonp.is_some(),
+                        is_form: exchange.jsonp().is_some(),
                     };
                     self.read_body(now, head, then, exchange, out);
                 }
@@ -235,8 +234,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             }
         };
         let sid = cell.look(|session| session.sid().clone());
-        let initial = self.hub.endpoint.terms().initial_lines(view, Some(&sid));
-        exchange.initial = initial.map(Into::into);
+        exchange.set_initial(self.hub.endpoint.terms().initial_lines(view, Some(&sid)));
         self.announce(&cell, head, view, false);
         self.wait(State::Waiting { cell, req, exchange });
     }
@@ -438,7 +436,7 @@ pub(super) fn write_answer(endpoint: &Endpoint, answer: &Answer, exchange: &Exch
 
 fn write_payload(endpoint: &Endpoint, body: &[u8], exchange: &Exchange, out: &mut Vec<u8>) {
     let mut call = Vec::new();
-    let (lines, body) = match exchange.jsonp {
+    let (lines, body) = match exchange.jsonp() {
         None => (
             "Content-Type: text/plain; charset=UTF-8\r\nCache-Control: no-store\r\n",
             body,
@@ -461,9 +459,7 @@ fn write_payload(endpoint: &Endpoint, body: &[u8], exchange: &Exchange, out: &mu
     if exchange.filters_xss {
         writer.lines("X-XSS-Protection: 0\r\n");
     }
-    if let Some(initial) = &exchange.initial {
-        writer.lines(initial);
-    }
+    writer.lines(exchange.initial());
     write_terms(&mut writer, endpoint, exchange, covered);
     let body = match &compressed {
         Some((coding, compressed)) => {
@@ -496,9 +492,7 @@ pub(super) fn write_terms(
         (false, false) => writer,
     };
     writer.lines(endpoint.terms().lines());
-    if let Some(lines) = &exchange.lines {
-        writer.lines(lines);
-    }
+    writer.lines(exchange.lines());
 }
 
 /// As much of a text as can stand in a line of a log.

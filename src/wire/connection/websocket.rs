@@ -153,9 +153,7 @@ pub(super) fn write_switching(endpoint: &Endpoint, handshake: &ws::Handshake, ex
     if let Some(protocol) = handshake.protocol() {
         writer.header("Sec-WebSocket-Protocol", protocol);
     }
-    if let Some(initial) = &exchange.initial {
-        writer.lines(initial);
-    }
+    writer.lines(exchange.initial());
     write_terms(&mut writer, endpoint, exchange, false);
     writer.no_body();
 }
