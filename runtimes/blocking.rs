@@ -76,7 +76,15 @@ impl Threads {
         self.shared.workers.join();
     }
 
-    /// [`Runtime::offload`] for code that has to be run, whatever it takes: where the system has no more threads, it waits for one.
+    /// Runs code that may block on a thread of its own.
+    ///
+    /// # Errors
+    /// The system has no more threads.
+    pub(crate) async fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+        self.shared.workers.run(work).await
+    }
+
+    /// The same for code that has to be run, whatever it takes: where the system has no more threads, it waits for one.
     pub(crate) async fn offload_patiently<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         self.shared.workers.run_patiently(work).await
     }

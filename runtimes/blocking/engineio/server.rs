@@ -13,7 +13,6 @@ use super::{Fallback, Sender, Socket, Stats, TrySendError};
 use crate::engineio::{CloseReason, Config, Data, Refusal, Sid, Transport};
 use crate::error::Result;
 use crate::http::{Compression, Cookie, Cors, ExtraHeaders, Request, RequestView, Response, TrustedProxies};
-use crate::runtime::Runtime as _;
 use crate::runtime::app::BoxFuture;
 use crate::runtime::blocking::{Threads, block_on};
 use crate::runtime::engineio as generic;
