@@ -18,6 +18,7 @@ mod crew;
 pub mod engineio;
 mod executor;
 mod socket;
+pub mod socketio;
 mod workers;
 
 use core::future::Future;
@@ -82,6 +83,14 @@ impl Threads {
     /// The system has no more threads.
     pub(crate) async fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         self.shared.workers.run(work).await
+    }
+
+    /// The same for code that nobody waits for.
+    ///
+    /// # Errors
+    /// The system has no more threads; the code is not run.
+    pub(crate) fn begin(&self, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        self.shared.workers.begin(work)
     }
 
     /// The same for code that has to be run, whatever it takes: where the system has no more threads, it waits for one.

@@ -22,7 +22,7 @@ use crate::engineio::client::{Config, Event};
 use crate::engineio::{CloseReason, Closed, Data, SendError, Sid, Transport};
 use crate::time::Instant;
 use crate::wire::Entropy;
-use crate::wire::client::{ConnectError, Connection, Options, StreamId};
+use crate::wire::client::{ConnectError, Connection, Cookies, Options, StreamId};
 
 /// After how many turns a client lets others run.
 const TURNS: usize = 32;
@@ -165,10 +165,11 @@ impl Shared {
         config: Config,
         backoff: Option<Backoff>,
         clock: Box<dyn Fn() -> Instant + Send + Sync>,
+        cookies: Cookies,
     ) -> Self {
         let entropy = options.entropy();
         let (options, config) = (Arc::new(options), Arc::new(config));
-        let connection = Connection::new(options.clone(), config.clone(), clock(), Default::default());
+        let connection = Connection::new(options.clone(), config.clone(), clock(), cookies);
         let state = State {
             options,
             config,

@@ -29,6 +29,7 @@ mod log;
 mod offload;
 #[cfg(feature = "smol")]
 pub mod smol;
+pub mod socketio;
 mod tasks;
 #[cfg(feature = "tokio")]
 pub mod tokio;

@@ -33,6 +33,35 @@ pub mod engineio {
     pub type ClientBuilder<H = ()> = crate::runtime::engineio::ClientBuilder<super::Smol, H>;
 }
 
+/// Socket.IO on smol: the types of [`runtime::socketio`](crate::runtime::socketio), where everything is explained. Parsers,
+/// limits and the machines are in [`socketio`](crate::socketio).
+pub mod socketio {
+    pub use crate::Backoff;
+    pub use crate::runtime::socketio::client::{
+        AckToken, CallError, ClientEvent, ClientEvents, ClientSocket, ConnectFailed,
+        DisconnectReason as ClientDisconnectReason, EmitFailed, NamespaceError, ReceiveError, Received,
+        Refused as ConnectRefused, WhenFull,
+    };
+    pub use crate::runtime::socketio::{
+        Ack, AckError, Args, Binary, Broadcast, Call, CallAll, ConnectRequest, DisconnectReason, Emit, EmitError,
+        FromArgs, Handle, IntoArgs, Namespace, Passage, RecoveryConfig, Refused, Reply, Socket, Stats,
+    };
+
+    /// A server on smol: see [`Server`](crate::runtime::socketio::Server).
+    pub type Server = crate::runtime::socketio::Server<super::Smol>;
+    /// The options of a server on smol: see [`Builder`](crate::runtime::socketio::Builder).
+    pub type Builder = crate::runtime::socketio::Builder<super::Smol>;
+    /// A server that listens: see [`Bound`](crate::runtime::socketio::Bound).
+    pub type Bound = crate::runtime::socketio::Bound<super::Smol>;
+
+    /// A client on smol: see [`Client`](crate::runtime::socketio::client::Client).
+    pub type Client = crate::runtime::socketio::client::Client<super::Smol>;
+    /// The options of a client on smol: see [`ClientBuilder`](crate::runtime::socketio::client::ClientBuilder).
+    pub type ClientBuilder = crate::runtime::socketio::client::ClientBuilder<super::Smol>;
+    /// A client without handlers on smol: see [`SimpleClient`](crate::runtime::socketio::client::SimpleClient).
+    pub type SimpleClient = crate::runtime::socketio::client::SimpleClient<super::Smol>;
+}
+
 /// The smol runtime: its global executor, which brings its own threads, or another one.
 #[derive(Clone, Debug, Default)]
 pub struct Smol {

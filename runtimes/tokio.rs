@@ -32,6 +32,35 @@ pub mod engineio {
     pub type Builder<D = (), H = ()> = crate::runtime::engineio::Builder<super::Tokio, D, H>;
 }
 
+/// Socket.IO on tokio: the types of [`runtime::socketio`](crate::runtime::socketio), where everything is explained. Parsers,
+/// limits and the machines are in [`socketio`](crate::socketio).
+pub mod socketio {
+    pub use crate::Backoff;
+    pub use crate::runtime::socketio::client::{
+        AckToken, CallError, ClientEvent, ClientEvents, ClientSocket, ConnectFailed,
+        DisconnectReason as ClientDisconnectReason, EmitFailed, NamespaceError, ReceiveError, Received,
+        Refused as ConnectRefused, WhenFull,
+    };
+    pub use crate::runtime::socketio::{
+        Ack, AckError, Args, Binary, Broadcast, Call, CallAll, ConnectRequest, DisconnectReason, Emit, EmitError,
+        FromArgs, Handle, IntoArgs, Namespace, Passage, RecoveryConfig, Refused, Reply, Socket, Stats,
+    };
+
+    /// A server on tokio: see [`Server`](crate::runtime::socketio::Server).
+    pub type Server = crate::runtime::socketio::Server<super::Tokio>;
+    /// The options of a server on tokio: see [`Builder`](crate::runtime::socketio::Builder).
+    pub type Builder = crate::runtime::socketio::Builder<super::Tokio>;
+    /// A server that listens: see [`Bound`](crate::runtime::socketio::Bound).
+    pub type Bound = crate::runtime::socketio::Bound<super::Tokio>;
+
+    /// A client on tokio: see [`Client`](crate::runtime::socketio::client::Client).
+    pub type Client = crate::runtime::socketio::client::Client<super::Tokio>;
+    /// The options of a client on tokio: see [`ClientBuilder`](crate::runtime::socketio::client::ClientBuilder).
+    pub type ClientBuilder = crate::runtime::socketio::client::ClientBuilder<super::Tokio>;
+    /// A client without handlers on tokio: see [`SimpleClient`](crate::runtime::socketio::client::SimpleClient).
+    pub type SimpleClient = crate::runtime::socketio::client::SimpleClient<super::Tokio>;
+}
+
 /// The tokio runtime that the calling task runs on.
 ///
 /// Its methods panic outside of a tokio runtime with I/O and time enabled, as tokio's own do.

@@ -28,6 +28,18 @@ pub enum Error {
     /// A session ended with messages that were never handed to a transport.
     #[error("the session ended ({}) with {} messages unsent", .0.reason, .0.unsent)]
     Unsent(crate::engineio::Closed),
+    /// A Socket.IO event will not be sent; its arguments are given back.
+    #[error(transparent)]
+    Emit(#[from] crate::socketio::EmitError),
+    /// The acknowledgement of a Socket.IO event did not come.
+    #[error(transparent)]
+    Ack(#[from] crate::socketio::AckError),
+    /// A value has no JSON form, so it can not be sent as arguments.
+    #[error(transparent)]
+    Encode(#[from] crate::socketio::EncodeError),
+    /// Arguments are not what was asked for.
+    #[error(transparent)]
+    Decode(#[from] crate::socketio::DecodeError),
     /// The caller gave a value that can not be used.
     #[error("unusable {what}: {why}")]
     Unusable {
@@ -42,7 +54,7 @@ pub enum Error {
     Io(#[from] std::io::Error),
     /// An error of the application's own, out of one of its handlers.
     #[error("{0}")]
-    Application(alloc::boxed::Box<dyn core::error::Error + Send + Sync>),
+    Application(#[source] alloc::boxed::Box<dyn core::error::Error + Send + Sync>),
 }
 
 impl Error {

@@ -1,5 +1,23 @@
-//! Engine.IO with no socket inside: state machines that take bytes, time and random bytes, and give bytes, events and one
-//! deadline. Runtimes are thin byte pumps around them.
+//! Socket.IO and Engine.IO with no socket inside: state machines that take bytes, time and random bytes, and give bytes,
+//! events and one deadline. Runtimes are thin byte pumps around them.
+//!
+//! Most programs want a Socket.IO server or client of one of the runtimes:
+//!
+#![cfg_attr(feature = "tokio", doc = "```no_run")]
+#![cfg_attr(not(feature = "tokio"), doc = "```ignore")]
+//! use sansocket::tokio::socketio::{Ack, Server};
+//!
+//! #[tokio::main]
+//! async fn main() -> sansocket::Result<()> {
+//!     let io = Server::new();
+//!     let main = io.of("/");
+//!     main.on("say", |socket, text: String| async move { socket.broadcast().emit("said", &text).await });
+//!     main.on("add", |_socket, (a, b): (i64, i64)| async move { Ack(a + b) });
+//!     io.bind("127.0.0.1:3000").await?.serve().await
+//! }
+//! ```
+//!
+//! `runtime::socketio` has more of it, and `docs/socketio.md` is the guide. What follows begins at the other end.
 //!
 //! # The run loop
 //!
@@ -53,7 +71,7 @@
 //! Calls without a cause do nothing, and the order of calls between two `handle_*` changes nothing. Time comes from the
 //! driver as an [`Instant`](time::Instant); no clock is read in here.
 //!
-//! Most programs need none of this, and use a server of one of the runtimes:
+//! Programs that want Engine.IO alone use a server of one of the runtimes:
 //!
 #![cfg_attr(feature = "tokio", doc = "```no_run")]
 #![cfg_attr(not(feature = "tokio"), doc = "```ignore")]
@@ -94,13 +112,16 @@
 //!
 //! | module | what it holds | feature |
 //! | --- | --- | --- |
-//! | `tokio`, `smol`, `async_std` | the types of server and client on that runtime | `tokio`, `smol`, `async-std` |
-//! | `blocking` | server and client on plain threads, without `async` | `blocking` |
-//! | `runtime` | the traits that a runtime brings, the async drivers, `Server`, `Socket`, `Sender`, `Handle`, `Client` | `wire` |
+//! | `tokio`, `smol`, `async_std` | the types of servers and clients on that runtime, in `socketio` and `engineio` | `tokio`, `smol`, `async-std` |
+//! | `blocking` | servers and clients on plain threads, without `async` | `blocking` |
+//! | `runtime::socketio` | Socket.IO on any runtime: `Server`, `Namespace`, `Socket`, `Broadcast`; `client::Client` | `wire` |
+//! | `runtime::engineio` | Engine.IO on any runtime: `Server`, `Socket`, `Sender`, `Handle`, `Client` | `wire` |
+//! | `runtime` | the traits that a runtime brings, the async drivers | `wire` |
 //! | `tls` | certificates and trust of servers and clients, for `https` and `wss` | `tls` |
 //! | `wire` | HTTP/1.1, WebSocket, one TCP connection, the hub with all sessions, a client's streams: bytes in, bytes out | `wire` |
 //! | `http` | what a request asks for, who may ask, refusals; no state | `std` |
 //! | [`engineio`] | packets, payloads, the machines of both ends and their state tables | none |
+//! | [`socketio`] | packets, arguments, namespaces, acknowledgements, rooms, the machines of both ends | none |
 //! | [`time`] | moments, as numbers that the driver brings | none |
 //!
 //! # Features
@@ -109,6 +130,7 @@
 //! | --- | --- |
 //! | none | the core: `no_std` with `alloc`. I/O in it is a compile error |
 //! | `std` (default) | `http`, [`Error`]'s I/O variant |
+//! | `msgpack` | [`socketio`]'s parser that speaks with npm `socket.io-msgpack-parser` |
 //! | `wire` | `wire` and `runtime`, over `httparse` and `tungstenite` |
 //! | `tokio`, `smol`, `async-std` | the module of that runtime; brings `wire` |
 //! | `blocking` | the module `blocking`, on Unix; brings `wire` |
@@ -123,7 +145,9 @@
 //!
 //! They say who is to blame. A peer that breaks the protocol is a [`Violation`](engineio::Violation), for logs: the session
 //! has already drawn the consequences. A message that will not be sent is given back, in [`SendError`] or
-//! [`engineio::SendError`]. A client that can not connect says why in a `ConnectError`. How a session ended, and how many messages did not arrive for certain, is told once, by
+//! [`engineio::SendError`]; an event's arguments in [`socketio::EmitError`]. An acknowledgement that does not come is a
+//! [`socketio::AckError`]. A client that can not connect says why in a `ConnectError`,
+//! one of Socket.IO's in a `ConnectFailed`. How a session ended, and how many messages did not arrive for certain, is told once, by
 //! [`Event::Closed`](engineio::Event::Closed). Panics are bugs of this crate, never an answer to what a peer sends.
 
 #![no_std]
@@ -139,6 +163,7 @@ pub mod engineio;
 mod error;
 #[cfg(feature = "std")]
 pub mod http;
+pub mod socketio;
 pub mod time;
 #[cfg(feature = "wire")]
 pub mod wire;
@@ -170,6 +195,26 @@ struct ClientDoctests;
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../docs/server-options.md")]
 struct ServerOptionsDoctests;
+
+/// Compiles and runs the programs in Socket.IO's documentation.
+#[cfg(all(doctest, feature = "tokio", feature = "blocking", unix))]
+#[doc = include_str!("../docs/socketio.md")]
+struct SocketioDoctests;
+
+/// Compiles our halves of the programs that are shown beside Python's.
+#[cfg(all(doctest, feature = "tokio", feature = "blocking", unix))]
+#[doc = include_str!("../docs/from-python.md")]
+struct PythonDoctests;
+
+/// Compiles our halves of the programs that are shown beside JavaScript's.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../docs/from-javascript.md")]
+struct JavascriptDoctests;
+
+/// Compiles our halves of the programs that are shown beside socketioxide's.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../docs/from-socketioxide.md")]
+struct SocketioxideDoctests;
 
 /// Compiles and runs the programs in the README.
 #[cfg(all(doctest, feature = "tokio", feature = "blocking", unix))]

@@ -2,7 +2,7 @@
 
 #![cfg(feature = "cli")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -35,15 +35,15 @@ fn output_of(mut command: Command) -> String {
     out.into_owned()
 }
 
-/// The server on a loop of one's own, which ends with the test.
-struct OwnLoop {
+/// A server that is an example, which ends with the test.
+struct Server {
     process: Child,
     url: String,
 }
 
-impl OwnLoop {
-    fn start() -> Self {
-        let mut command = example("own_loop_mio");
+impl Server {
+    fn start(name: &str) -> Self {
+        let mut command = example(name);
         let mut process = command
             .arg("127.0.0.1:0")
             .stdout(Stdio::piped())
@@ -63,7 +63,7 @@ impl OwnLoop {
     }
 }
 
-impl Drop for OwnLoop {
+impl Drop for Server {
     fn drop(&mut self) {
         let _over = self.process.kill();
         let _over = self.process.wait();
@@ -88,7 +88,7 @@ fn a_fifth_runtime() {
 
 #[test]
 fn a_server_and_a_client_on_loops_of_their_own() {
-    let server = OwnLoop::start();
+    let server = Server::start("own_loop_mio");
     let mut client = example("own_loop_client");
     client.args([&server.url, "2"]);
     let out = output_of(client);
@@ -100,7 +100,7 @@ fn a_server_and_a_client_on_loops_of_their_own() {
 
 #[tokio::test]
 async fn a_loop_of_ones_own_serves_whoever_comes() {
-    let server = OwnLoop::start();
+    let server = Server::start("own_loop_mio");
     let ways: [&[Transport]; 3] = [
         &[Transport::Polling],
         &[Transport::WebSocket],
@@ -126,4 +126,27 @@ async fn a_loop_of_ones_own_serves_whoever_comes() {
         }
     };
     tokio::time::timeout(ENOUGH, talk).await.expect("in time");
+}
+
+#[test]
+fn a_chat() {
+    let server = Server::start("socketio_server");
+    let run = |name: &str, says: &str| {
+        let mut client = example("socketio_client");
+        let mut process = client
+            .args([&server.url, name, "lobby"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut typed = process.stdin.take().expect("it is piped");
+        typed.write_all(says.as_bytes()).expect("it reads");
+        drop(typed);
+        let output = process.wait_with_output().expect("it ends");
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).expect("it is text")
+    };
+    let out = run("Ada", "hello\n");
+    assert!(out.starts_with("present: Ada\nAda: hello\nbye to Ada\n"), "{out}");
+    assert_eq!(run("", ""), "not let in: who are you?\n");
 }

@@ -1,5 +1,6 @@
-//! Other people's clients against `sansocket serve --app echo`: npm `engine.io-client`, PyPI
-//! `python-engineio` (sync and asyncio) and a headless Chromium.
+//! Other people's clients against `sansocket serve --app echo`: npm `engine.io-client` and PyPI
+//! `python-engineio` (sync and asyncio); against `--app socketio`: npm `socket.io-client`, with both
+//! parsers, and PyPI `python-socketio`; and against the chat: its own page, in a headless Chromium.
 //!
 //! The scenarios are the scripts in `tests/interop`; this file starts the server for each, runs the
 //! script, and then looks at what the server has kept. They need programs that `cargo test` alone
@@ -9,11 +10,24 @@
 //! - `SANSOCKET_RUNTIME`: what the program runs on (default tokio).
 //! - `SANSOCKET_PYTHON`: the Python with the clients (default `target/interop/venv/bin/python`).
 //! - `CHROMIUM`: the browser (default `/usr/bin/chromium`).
-//! - `SANSOCKET_SCREENSHOT`: where the browser's picture goes (default `target/interop/page.png`).
 #![cfg(feature = "cli")]
 
+// What the waiting below waits by.
+#[allow(dead_code, reason = "the other suites want more of it")]
+#[path = "protocol/http.rs"]
+mod http;
 #[path = "protocol/program.rs"]
 mod program;
+// How to host a server on the runtime under test, and how to wait.
+#[allow(dead_code, reason = "the other suites want more of it")]
+#[path = "server/runtime.rs"]
+mod runtime;
+#[allow(dead_code, reason = "the other suites want more of it")]
+#[path = "server/waiting.rs"]
+mod waiting;
+
+#[path = "interop/socketio.rs"]
+mod socketio;
 
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -29,9 +43,12 @@ use sansocket::tokio::engineio::{Handle, Server as LibraryServer};
 
 /// A scenario's own waits end after 20 s, with a sentence; this one ends a script that cannot.
 const SCRIPT_DEADLINE: Duration = Duration::from_secs(60);
+/// Its steps have deadlines of 20 s too, and there are many.
+const BROWSER_DEADLINE: Duration = Duration::from_secs(120);
 const START_DEADLINE: Duration = Duration::from_secs(10);
 const STOP_DEADLINE: Duration = Duration::from_secs(2);
-const STATS_DEADLINE: Duration = Duration::from_secs(10);
+/// Longer than the last ping of a client that has gone without a word takes.
+const STATS_DEADLINE: Duration = Duration::from_secs(30);
 
 /// A child process whose output is gathered line by line, and which does not outlive its owner.
 struct Running {
@@ -569,18 +586,43 @@ scenarios! {
     raw_websocket_silent_peer_is_given_up_on_time: silent_peer("websocket");
 }
 
+/// Nobody who comes from Python looks for a name in vain: `docs/from-python.md` has all of them.
 #[test]
-#[ignore = "needs Node.js and Chromium: run by tests/run interop"]
-fn browser_page_is_upgraded_and_echoes() {
-    // What a visitor of the plain command sees: no `--app`.
-    let server = Server::start(&[]);
-    let picture = env::var_os("SANSOCKET_SCREENSHOT")
-        .map_or_else(|| manifest_folder().join("target/interop/page.png"), PathBuf::from);
-    let script = manifest_folder().join("tests/interop/js/browser.mjs");
-    let mut command = Command::new("node");
-    command.arg(script).arg(server.url()).arg(picture);
-    let mut browser = Running::start("browser", &mut command);
-    browser.end_well(SCRIPT_DEADLINE);
-    println!("{}", browser.output());
+#[ignore = "needs python-socketio: run by tests/run interop"]
+fn python_names_are_in_the_documentation() {
+    let mut command = Command::new(python());
+    command.arg(manifest_folder().join("docs/from-python-check"));
+    command.arg("--engineio");
+    Running::start("from-python-check", &mut command).end_well(SCRIPT_DEADLINE);
+}
+
+/// Two visitors of the page that the plain command serves: no `--app`. With `npm`, one has npm's socket.io-client.
+fn chat(plan: &str, more: &[&str]) {
+    // A tab that is closed while it polls may be gone without a word: a ping finds that out before a step's deadline.
+    let server = Server::start(&["--ping-interval", "2s", "--ping-timeout", "10s"]);
+    let mut script = Js.run("chat", &server, plan, more);
+    script.end_well(BROWSER_DEADLINE);
+    println!("{}", script.output());
     server.expect_clean_end();
+}
+
+/// One test for each line, of those that need a browser.
+macro_rules! browser_scenarios {
+    ($($name:ident: $run:expr;)*) => {
+        $(
+            #[test]
+            #[ignore = "needs Node.js and Chromium: run by tests/run interop"]
+            fn $name() {
+                $run;
+            }
+        )*
+    };
+}
+
+browser_scenarios! {
+    chat_in_two_browsers_by_polling: chat("polling", &[]);
+    chat_in_two_browsers_by_websocket: chat("websocket", &[]);
+    chat_in_two_browsers_with_an_upgrade: chat("upgrade", &[]);
+    chat_in_two_browsers_with_npms_client_by_polling: chat("polling", &["npm"]);
+    chat_in_two_browsers_with_npms_client_and_an_upgrade: chat("upgrade", &["npm"]);
 }

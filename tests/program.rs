@@ -330,15 +330,14 @@ fn logs_go_to_stderr_and_name_no_session() {
 // ---- what it serves ----
 
 #[test]
-fn without_an_app_there_is_a_page() {
+fn without_an_app_there_is_a_chat_with_its_page() {
     let plain = Running::start(&["serve", "--addr", "127.0.0.1:0"]);
     let page = plain.connect().get("/");
     assert_eq!(page.status, 200);
     let kind = page.header("content-type").unwrap_or_default();
     assert!(kind.starts_with("text/html"), "{kind}");
     assert!(page.text().starts_with("<!doctype html>"), "{}", &page.text()[..100]);
-    // It works without any other machine.
-    assert!(!page.text().contains("https://") && page.text().contains("/engine.io/"));
+    assert!(page.text().contains("\"/socket.io/\""));
     let mut connection = plain.connect();
     connection.request("HEAD", "/", &[], None);
     let head = connection.response_without_body();
@@ -346,16 +345,24 @@ fn without_an_app_there_is_a_page() {
         head.header("content-length"),
         Some(page.body.len().to_string().as_str())
     );
-    for target in ["/index.html", "/other", "/__stats", "/__restart?down=1", "/engine.io"] {
+    // It works without any other machine: each thing that it asks for is here.
+    let named = page
+        .text()
+        .split(['"', '\''])
+        .filter(|text| text.ends_with(".js") || text.ends_with(".css"));
+    let named: Vec<&str> = named
+        .chain(["/view.js", "/socketio.js", "/engineio.js", "/icon.svg"])
+        .collect();
+    assert!(named.len() > 5, "{named:?}");
+    for file in named {
+        let file = plain.connect().get(file);
+        assert_eq!(file.status, 200);
+        assert_eq!(file.header("x-content-type-options"), Some("nosniff"));
+    }
+    for target in ["/index.html", "/other", "/__stats", "/__restart?down=1", "/socket.io"] {
         assert_eq!(plain.connect().get(target).status, 404, "{target}");
     }
     assert_eq!(plain.connect().post("/", "x").status, 404);
-    // And it echoes.
-    let opened = plain.connect().get(POLLING);
-    let target = format!("{POLLING}&sid={}", crate::session::sid_of(opened.text()));
-    plain.connect().post(&target, "4hello").assert_ok("ok");
-    plain.connect().get(&target).assert_ok("4hello");
-    plain.connect().post(&target, "1").assert_ok("ok");
     plain.terminate();
 }
 
@@ -363,7 +370,7 @@ fn without_an_app_there_is_a_page() {
 fn the_page_knows_another_path() {
     let elsewhere = Running::start(&["serve", "--addr", "127.0.0.1:0", "--path", "/live"]);
     let page = elsewhere.connect().get("/");
-    assert!(page.text().contains("/live/") && !page.text().contains("/engine.io/"));
+    assert!(page.text().contains("/live/") && !page.text().contains("/socket.io/"));
     let opened = elsewhere.connect().get("/live/?EIO=4&transport=polling");
     assert_eq!(opened.status, 200, "{opened:?}");
     let target = format!(
@@ -371,8 +378,13 @@ fn the_page_knows_another_path() {
         crate::session::sid_of(opened.text())
     );
     elsewhere.connect().post(&target, "1").assert_ok("ok");
-    assert_eq!(elsewhere.connect().get(POLLING).status, 404);
+    assert_eq!(
+        elsewhere.connect().get("/socket.io/?EIO=4&transport=polling").status,
+        404
+    );
     elsewhere.terminate();
+    // The page stands there.
+    assert_one_line(&["serve", "--addr", "127.0.0.1:0", "--path", "/"], 2);
 }
 
 #[test]
@@ -502,7 +514,7 @@ fn stats_if_there(address: SocketAddr) -> Option<String> {
 
 #[test]
 fn a_restart_may_be_immediate_and_repeated() {
-    let server = Running::start(&["serve", "--addr", "127.0.0.1:0", "--stats"]);
+    let server = Running::start(&["serve", "--app", "echo", "--addr", "127.0.0.1:0", "--stats"]);
     for (round, down) in ["", "?down=0", "?down=nonsense", "?down=50"].into_iter().enumerate() {
         let opened = server.connect().get(POLLING);
         assert_eq!(opened.status, 200);
@@ -521,7 +533,7 @@ fn a_restart_may_be_immediate_and_repeated() {
                 break;
             }
         }
-        assert_eq!(server.connect().get("/").status, 200);
+        assert_eq!(server.connect().get("/nowhere").status, 404);
     }
     server.terminate();
 }

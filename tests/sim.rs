@@ -43,6 +43,8 @@ mod runtime;
 mod schedule;
 #[path = "sim/seeds.rs"]
 mod seeds;
+#[path = "sim/socketio/mod.rs"]
+mod socketio;
 #[path = "sim/trace.rs"]
 mod trace;
 #[path = "sim/websocket_client.rs"]
@@ -98,6 +100,26 @@ fn both_ends_restarts() {
 }
 
 #[test]
+fn socketio_clean_network() {
+    seeds::run(Family::SocketioClean, 10);
+}
+
+#[test]
+fn socketio_faulty_network() {
+    seeds::run(Family::SocketioFaults, 10);
+}
+
+#[test]
+fn socketio_slow_applications() {
+    seeds::run(Family::SocketioPressure, 5);
+}
+
+#[test]
+fn socketio_restarts() {
+    seeds::run(Family::SocketioRestarts, 5);
+}
+
+#[test]
 fn the_same_seed_is_the_same_world() {
     for family in [
         Family::Clean,
@@ -109,6 +131,10 @@ fn the_same_seed_is_the_same_world() {
         Family::BothFaults,
         Family::BothPressure,
         Family::BothRestarts,
+        Family::SocketioClean,
+        Family::SocketioFaults,
+        Family::SocketioPressure,
+        Family::SocketioRestarts,
     ] {
         for seed in 0..10 {
             let once = seeds::must(family, seed, false);

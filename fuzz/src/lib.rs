@@ -8,16 +8,22 @@
 
 extern crate alloc;
 
-// Under these names, the model of a session finds them here and in the crate alike.
-use sansocket::{engineio, time};
+// Under these names, the models find them here and in the crate alike.
+use sansocket::{engineio, socketio, time};
 
 #[path = "../../src/engineio/session/tests/model.rs"]
 mod model;
+
+#[path = "../../src/socketio/tests/alone.rs"]
+mod alone;
+#[path = "../../src/socketio/tests/pair.rs"]
+mod pair;
 
 mod client;
 mod client_wire;
 mod packets;
 pub mod seeds;
+mod socketio_packets;
 mod wire;
 
 /// One packet: bytes that may be one, and one that is.
@@ -55,6 +61,32 @@ pub fn http1(data: &[u8]) {
 /// A client's end of a WebSocket, in any pieces. The first byte says in which.
 pub fn websocket(data: &[u8]) {
     wire::in_any_pieces(data, wire::frames);
+}
+
+/// A Socket.IO packet as text: bytes that may be one, and one that is.
+pub fn socketio_text(data: &[u8]) {
+    socketio_packets::text(data);
+    socketio_packets::made_up(data);
+}
+
+/// A Socket.IO packet as MessagePack.
+pub fn socketio_msgpack(data: &[u8]) {
+    socketio_packets::msgpack(data);
+}
+
+/// Any operations on the server's end of Socket.IO, and a client that says anything.
+pub fn socketio_server(data: &[u8]) {
+    alone::server(&data[..data.len().min(1000)]);
+}
+
+/// Any operations on the client's end of Socket.IO, and a server that says anything.
+pub fn socketio_client(data: &[u8]) {
+    alone::client(&data[..data.len().min(1000)]);
+}
+
+/// Both ends of Socket.IO, over a connection that is cut and made again, beside an account of what must hold.
+pub fn socketio_pair(data: &[u8]) {
+    pair::run(&data[..data.len().min(1 + 2 * 400)]);
 }
 
 #[cfg(test)]
@@ -107,5 +139,30 @@ mod tests {
     #[test]
     fn websocket() {
         run_all("websocket", super::websocket);
+    }
+
+    #[test]
+    fn socketio_text() {
+        run_all("socketio_text", super::socketio_text);
+    }
+
+    #[test]
+    fn socketio_msgpack() {
+        run_all("socketio_msgpack", super::socketio_msgpack);
+    }
+
+    #[test]
+    fn socketio_server() {
+        run_all("socketio_server", super::socketio_server);
+    }
+
+    #[test]
+    fn socketio_client() {
+        run_all("socketio_client", super::socketio_client);
+    }
+
+    #[test]
+    fn socketio_pair() {
+        run_all("socketio_pair", super::socketio_pair);
     }
 }

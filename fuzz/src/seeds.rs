@@ -1,7 +1,7 @@
 //! What each corpus begins with: the texts of the tests, and operations that lead into every state of a session.
 
 /// The targets, and the inputs to begin with.
-pub fn all() -> [(&'static str, Vec<Vec<u8>>); 7] {
+pub fn all() -> [(&'static str, Vec<Vec<u8>>); 12] {
     [
         ("packet", PACKETS.iter().map(|text| text.as_bytes().to_vec()).collect()),
         ("payload", BODIES.iter().map(|body| body.to_vec()).collect()),
@@ -12,6 +12,20 @@ pub fn all() -> [(&'static str, Vec<Vec<u8>>); 7] {
             "http1",
             REQUESTS.iter().map(|text| piecewise(text.as_bytes())).collect(),
         ),
+        (
+            "socketio_text",
+            SOCKETIO.iter().map(|text| text.as_bytes().to_vec()).collect(),
+        ),
+        ("socketio_msgpack", MSGPACK.iter().map(|bytes| bytes.to_vec()).collect()),
+        (
+            "socketio_server",
+            SERVERS.iter().map(|script| script.to_vec()).collect(),
+        ),
+        (
+            "socketio_client",
+            SOCKETIO_CLIENTS.iter().map(|script| script.to_vec()).collect(),
+        ),
+        ("socketio_pair", PAIRS.iter().map(|script| script.to_vec()).collect()),
         ("websocket", streams().iter().map(|stream| piecewise(stream)).collect()),
     ]
 }
@@ -272,6 +286,78 @@ const REQUESTS: &[&str] = &[
     "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+];
+
+const SOCKETIO: &[&str] = &[
+    "0",
+    "0/admin?a=b,{\"token\":1}",
+    "1/admin,",
+    "2/admin,12[\"event\",{\"a\":[1,2.5e3,null,true]},\"\\ud83d\\ude00\\n\"]",
+    "52-[\"upload\",{\"_placeholder\":true,\"num\":1},[{\"num\":0,\"_placeholder\":true}]]",
+    "31[]",
+    "61-/a,7[{\"_placeholder\":true,\"num\":0}]",
+    "4{\"message\":\"no\",\"data\":{\"code\":7}}",
+    "4\"no\"",
+    "2[1,\"\\ud800\",1e400]",
+    "51000000000-[\"a\"]",
+    "2[\"a\",[[[[[[[[]]]]]]]]]",
+    "2[\"a\",{\"__proto__\":{}}]",
+    "2[\"connect\"]",
+    "2123456789012345678901234567890[\"a\"]",
+];
+
+const MSGPACK: &[&[u8]] = &[
+    b"\x82\xa4type\x00\xa3nsp\xa1/",
+    b"\x83\xa4type\x00\xa3nsp\xa2/a\xa4data\x81\xa5token\x01",
+    b"\x84\xa4type\x02\xa3nsp\xa1/\xa2id\x07\xa4data\x93\xa1e\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00\xc4\x02\x01\x02",
+    b"\x83\xa4type\x03\xa3nsp\xa1/\xa4data\x94\xd4\x00\x00\xd7\x00\x00\x00\x01\x8b\xcf\xe5\x68\x7b\xc7\x01\x00\x05\xd4\x07\x01",
+    b"\x83\xa4type\x03\xa3nsp\xa1/\xa4data\x91\x91\x91\x91\x91\x80",
+    b"\x83\xa4type\x04\xa3nsp\xa1/\xa4data\xa2no",
+    b"\x83\xa4type\x03\xa3nsp\xa1/\xa4data\xdd\xff\xff\xff\xff",
+    b"\x82\xa4type\x01\xa3nsp\xa1/",
+];
+
+// The operations of `alone.rs`, each with a byte of detail: up to 6 the peer says something (with a byte of what), 7 lets in
+// or opens, 8 lets in or connects, 9 emits, 10 wants an acknowledgement, 11 is volatile or sent again, 12 acknowledges, 13
+// and 14 end, 16 and 17 wait, 18 sends.
+const SERVERS: &[&[u8]] = &[
+    &[
+        0, 0, 0, 0, 7, 5, 18, 7, 0, 0, 10, 9, 0, 10, 1, 0, 0, 16, 18, 7, 12, 0, 18, 7, 0, 0, 7,
+    ],
+    &[
+        4, 0, 0, 1, 7, 1, 9, 1, 9, 2, 0, 0, 24, 0, 0, 205, 12, 1, 17, 0, 13, 8, 0, 0, 11, 0, 0, 1, 7, 1,
+    ],
+    &[
+        3, 0, 0, 0, 0, 0, 34, 7, 1, 7, 2, 10, 1, 10, 1, 17, 0, 14, 1, 18, 7, 14, 35,
+    ],
+    &[0, 0, 0, 24, 17, 0, 18, 7],
+    &[8, 0, 0, 0, 7, 1, 0, 0, 27, 18, 7],
+];
+
+const SOCKETIO_CLIENTS: &[&[u8]] = &[
+    &[
+        1, 8, 0, 9, 1, 10, 1, 7, 0, 18, 7, 0, 0, 3, 18, 7, 0, 0, 16, 0, 0, 12, 12, 1, 18, 7,
+    ],
+    &[
+        1, 8, 0, 11, 1, 7, 0, 0, 0, 3, 18, 7, 17, 0, 18, 7, 14, 30, 7, 0, 0, 0, 3, 18, 7, 0, 0, 16,
+    ],
+    &[64, 8, 2, 7, 0, 15, 0, 18, 7, 0, 0, 21, 8, 0, 9, 2, 13, 8, 8, 1, 0, 0, 3],
+    &[24, 8, 4, 7, 0, 0, 0, 11, 0, 0, 11, 0, 0, 4, 14, 1],
+];
+
+// The operations of `pair.rs`, each with a byte of detail: 0 opens, 2 cuts, 3 connects, 5 leaves, 6 emits, 9 and 15
+// acknowledge, 10 answers, 13 emits from the server, 16 throws out, 17 waits, 18 carries, 21 broadcasts, 23 settles.
+const PAIRS: &[&[u8]] = &[
+    &[
+        0, 3, 0, 6, 1, 0, 0, 23, 0, 10, 1, 23, 0, 6, 96, 13, 200, 23, 0, 15, 0, 9, 0, 21, 0, 23, 0, 5, 0,
+    ],
+    &[
+        3, 3, 0, 6, 160, 6, 161, 0, 0, 18, 3, 10, 1, 18, 2, 2, 0, 0, 0, 23, 0, 10, 1, 23, 0, 17, 120, 15, 0,
+    ],
+    &[
+        12, 3, 1, 3, 4, 0, 0, 18, 7, 10, 8, 10, 1, 23, 0, 6, 1, 6, 2, 6, 3, 16, 33, 5, 0, 3, 1, 23, 0, 10, 1,
+    ],
+    &[0, 3, 6, 0, 0, 5, 0, 3, 0, 23, 0, 10, 1, 23, 0, 10, 1, 16, 20],
 ];
 
 /// A client's frame: first byte, payload. Masked, as a client's are.

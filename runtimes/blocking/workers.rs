@@ -143,6 +143,14 @@ impl Workers {
         Ok(result_of(&outcome).await)
     }
 
+    /// Runs code on a thread of its own that nobody waits for.
+    ///
+    /// # Errors
+    /// The system has no more threads; the code is not run.
+    pub(super) fn begin(&self, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        self.start(Box::new(work)).map_err(|(error, _not_run)| error)
+    }
+
     /// The same, but where the system has no more threads, it waits for one.
     pub(super) async fn run_patiently<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let (mut job, outcome) = job(work);

@@ -52,7 +52,7 @@ impl<R, D, H> fmt::Debug for Builder<R, D, H> {
     }
 }
 
-pub(super) fn os_entropy(bytes: &mut [u8]) {
+pub(crate) fn os_entropy(bytes: &mut [u8]) {
     // Without it ids could be guessed: better no server than that.
     getrandom::fill(bytes).expect("the operating system has no random numbers");
 }
@@ -148,6 +148,11 @@ impl<R: Runtime, D: Send + Sync + 'static, H: Into<Events<D>>> Builder<R, D, H> 
 }
 
 impl<R: Runtime, D: Send + Sync + 'static, H> Builder<R, D, H> {
+    /// What the server will run on.
+    pub fn runtime(&self) -> &R {
+        &self.runtime
+    }
+
     /// How often a ping is sent. 25 s.
     #[must_use]
     pub fn ping_interval(mut self, interval: Duration) -> Self {
@@ -208,6 +213,13 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Builder<R, D, H> {
     #[must_use]
     pub fn path(mut self, path: &str) -> Self {
         self.endpoint.set_path(path);
+        self
+    }
+
+    /// One more path that is served like the first: see [`Endpoint::add_path`].
+    #[must_use]
+    pub fn also_path(mut self, path: &str) -> Self {
+        self.endpoint.add_path(path);
         self
     }
 

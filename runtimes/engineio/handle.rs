@@ -66,6 +66,11 @@ impl Handle {
         Self { hub, control }
     }
 
+    /// What time it is on the server's clock.
+    pub(crate) fn now(&self) -> Instant {
+        self.hub.now()
+    }
+
     /// Counts.
     pub fn stats(&self) -> Stats {
         self.hub.stats()

@@ -17,6 +17,8 @@ pub use crate::error::SendError;
 pub use crate::wire::Stats;
 pub use crate::wire::client::{ConnectError, ErrorKind};
 pub use builder::Builder;
+pub(crate) use builder::os_entropy;
+pub(in crate::runtime) use client::Parts;
 pub use client::{Client, ClientBuilder, ClientEvent, ClientHandlers, ClientSender};
 pub use fallback::{Answering, Fallback, FilesOr};
 pub use handle::Handle;

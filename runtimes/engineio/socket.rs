@@ -139,6 +139,11 @@ impl<D> Drop for Socket<D> {
 }
 
 impl<D> Sender<D> {
+    /// For what is built on sessions.
+    pub(crate) fn cell(&self) -> &Arc<Cell<App>> {
+        &self.cell
+    }
+
     /// Sends a message, waiting for room in the session's queue. Text from `&str` and `String`, binary from `Vec<u8>`,
     /// `&[u8]` and [`Bytes`](bytes::Bytes).
     ///

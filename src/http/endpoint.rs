@@ -139,6 +139,7 @@ pub enum SessionRequest {
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     path: String,
+    also: Vec<String>,
     polling: bool,
     websocket: bool,
     eio3: bool,
@@ -164,6 +165,7 @@ impl Default for Endpoint {
     fn default() -> Self {
         Self {
             path: "/engine.io/".into(),
+            also: Vec::new(),
             polling: true,
             websocket: true,
             eio3: false,
@@ -177,11 +179,13 @@ impl Endpoint {
     /// The path, `/engine.io/` unless it is set. Slashes at both ends are added where they are missing. The endpoint
     /// serves everything below it, as the references do.
     pub fn set_path(&mut self, path: &str) {
-        let name = path.trim_matches('/');
-        self.path = match name {
-            "" => "/".into(),
-            _ => alloc::format!("/{name}/"),
-        };
+        self.path = with_slashes(path);
+    }
+
+    /// One more path, which is served like the first. A session belongs to all of them: which one it was opened on is for
+    /// the application to see in its request.
+    pub fn add_path(&mut self, path: &str) {
+        self.also.push(with_slashes(path));
     }
 
     /// The path, with slashes at both ends.
@@ -252,7 +256,8 @@ impl Endpoint {
                 _ => None,
             },
         };
-        if !request.path.starts_with(&self.path[..]) {
+        let mut paths = core::iter::once(&self.path).chain(&self.also);
+        if !paths.any(|path| request.path.starts_with(&path[..])) {
             return look;
         }
         look.origin = self.check_origin(request);
@@ -350,6 +355,13 @@ fn origin_of(address: &str) -> Option<&str> {
     let host = address.find("://")? + 3;
     let end = address[host..].find('/').map_or(address.len(), |at| host + at);
     Some(&address[..end])
+}
+
+fn with_slashes(path: &str) -> String {
+    match path.trim_matches('/') {
+        "" => "/".into(),
+        name => alloc::format!("/{name}/"),
+    }
 }
 
 /// Decodes `%41` and leaves what is no such thing; a text that would not be UTF-8 becomes one that matches nothing.

@@ -289,6 +289,7 @@ impl<E: Send + Sync + 'static> Hub<E> {
                 seat,
                 parked: SmallVec::new(),
                 reader: None,
+                mourner: None,
                 senders: BTreeMap::new(),
                 next_sender: 0,
                 key: None,
@@ -471,6 +472,8 @@ struct CellState {
     seat: Option<Seat>,
     parked: SmallVec<[Parked; 1]>,
     reader: Option<Waker>,
+    /// Who takes nothing at the moment, and wants to know of the end.
+    mourner: Option<Waker>,
     /// Those who wait for room, in the order in which they came.
     senders: BTreeMap<u64, Waker>,
     next_sender: u64,
@@ -517,6 +520,11 @@ impl<E: Send + Sync + 'static> Cell<E> {
         self.hub.now()
     }
 
+    /// A deadline for what is above the session, kept with all the others of the server.
+    pub(crate) fn alarm(&self) -> CellAlarm {
+        CellAlarm(Alarm::register(&self.hub.timers, self.shard))
+    }
+
     fn run<T>(&self, work: impl FnOnce(&mut CellState) -> T) -> T {
         let mut wakers: SmallVec<[Waker; 4]> = SmallVec::new();
         let mut state = lock(&self.state);
@@ -526,6 +534,7 @@ impl<E: Send + Sync + 'static> Cell<E> {
             session,
             parked,
             reader,
+            mourner,
             senders,
             ..
         } = &mut *state;
@@ -541,6 +550,9 @@ impl<E: Send + Sync + 'static> Cell<E> {
         }
         if reader.is_some() && session.has_event() {
             wakers.extend(reader.take());
+        }
+        if mourner.is_some() && session.closed().is_some() {
+            wakers.extend(mourner.take());
         }
         if !senders.is_empty() && may_send(session) {
             wakers.extend(core::mem::take(senders).into_values());
@@ -631,6 +643,22 @@ impl<E: Send + Sync + 'static> Cell<E> {
         })
     }
 
+    /// Ready when the session is over, whatever there is to take still.
+    pub(crate) fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = lock(&self.state);
+        if state.session.closed().is_some() {
+            return Poll::Ready(());
+        }
+        if !state
+            .mourner
+            .as_ref()
+            .is_some_and(|mourner| mourner.will_wake(cx.waker()))
+        {
+            state.mourner = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
     /// Queues a message, once there is room. `place` is where the sender waits: `None` at first; whoever gives up hands it
     /// to [`give_up_sending`](Self::give_up_sending).
     ///
@@ -668,6 +696,17 @@ impl<E: Send + Sync + 'static> Cell<E> {
     pub fn give_up_sending(&self, place: u64) {
         let gone = lock(&self.state).senders.remove(&place);
         drop(gone);
+    }
+}
+
+/// A deadline of whoever runs on a session. Dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct CellAlarm(AlarmGuard);
+
+impl CellAlarm {
+    /// Wakes `waker` when `deadline` has come; replaces what was set before.
+    pub(crate) fn set(&self, deadline: Option<Instant>, waker: &Waker) {
+        self.0.0.set(deadline, waker);
     }
 }
 

@@ -17,4 +17,5 @@ pub mod tls;
 pub mod ws;
 
 pub use connection::{Connection, ConnectionEvent};
+pub(crate) use hub::CellAlarm;
 pub use hub::{Cell, Entropy, Hub, Limits, Stats};

@@ -200,12 +200,14 @@ fn errors_tell_no_password() {
     assert!(!ended.only_error().to_string().contains("geheim"));
 }
 
-/// Socket.IO is to come, which is what `--protocol` is by default.
+/// Socket.IO is what is spoken by default.
 #[test]
-fn socket_io_is_not_there_yet() {
-    for flags in [&[][..], &["--protocol", "socket.io"]] {
-        let arguments = [&["connect", "http://127.0.0.1:1"], flags].concat();
-        let said = assert_refused(&arguments);
-        assert!(said.contains("engine.io"), "it says what there is: {said}");
-    }
+fn socket_io_is_the_default() {
+    let arguments = ["connect", "http://127.0.0.1:1", "--namespace", "/a"];
+    let engine = [&arguments[..], &["--protocol", "engine.io"]].concat();
+    let said = assert_refused(&engine);
+    assert!(said.contains("socket.io"), "it says what the flag is for: {said}");
+    let socket = [&arguments[..], &["--auth", "no JSON"]].concat();
+    let said = assert_refused(&socket);
+    assert!(said.contains("--auth"), "the namespace is none of its concerns: {said}");
 }

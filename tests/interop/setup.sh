@@ -1,9 +1,9 @@
 #!/bin/sh
-# Brings in what the interop tests talk with: npm's and PyPI's clients and servers at the pinned versions,
+# Brings in what the interop tests talk with: npm's, PyPI's and crates.io's clients and servers at the pinned versions,
 # a headless Chromium, and two forward proxies. Does nothing, quickly, where all of it is already there.
 #
 #   tests/interop/setup.sh             everything
-#   tests/interop/setup.sh node        only what the Node.js scenarios need; likewise python, chromium, proxies
+#   tests/interop/setup.sh node        only what the Node.js scenarios need; likewise python, rust, chromium, proxies
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -70,6 +70,15 @@ python_packages() {
     cp "$here/requirements.txt" "$stamp"
 }
 
+rust_client() {
+    # The client's TLS is OpenSSL's.
+    command -v pkg-config >/dev/null || debian_package pkg-config pkg-config
+    pkg-config --exists openssl || debian_package "OpenSSL's headers" libssl-dev
+    # Cargo knows by itself whether there is anything to do.
+    try "cargo build" cargo build --locked --manifest-path "$here/rust_socketio/Cargo.toml" \
+        --target-dir "$here/../../target/interop/rust_socketio"
+}
+
 chromium_browser() {
     [ -x "${CHROMIUM:-/usr/bin/chromium}" ] && return
     [ -z "${CHROMIUM:-}" ] || fail "CHROMIUM names $CHROMIUM, which is not a program"
@@ -86,12 +95,14 @@ case "${1:-all}" in
 all)
     node_packages
     python_packages
+    rust_client
     chromium_browser
     forward_proxies
     ;;
 node) node_packages ;;
 python) python_packages ;;
+rust) rust_client ;;
 chromium) chromium_browser ;;
 proxies) forward_proxies ;;
-*) fail "unknown part '$1': node, python, chromium, proxies or nothing" ;;
+*) fail "unknown part '$1': node, python, rust, chromium, proxies or nothing" ;;
 esac

@@ -102,10 +102,11 @@ impl ClientScript {
             3 => (vec![Transport::WebSocket, Transport::Polling], rng.one_in(2)),
             _ => (vec![Transport::Polling, Transport::WebSocket], true),
         };
-        let restarts = plan.family == Family::BothRestarts;
-        let reconnecting = match plan.family {
-            Family::BothRestarts => !rng.one_in(5),
-            _ => rng.one_in(3),
+        // Where they are to be there when the connection is made again.
+        let stays = plan.family.restarts() || plan.family == Family::SocketioFaults;
+        let reconnecting = match stays {
+            true => !rng.one_in(5),
+            false => rng.one_in(3),
         };
         let reconnecting = reconnecting.then(|| Reconnecting {
             attempts: (!rng.one_in(3)).then(|| rng.between(0, 8) as u32),
@@ -138,7 +139,7 @@ impl ClientScript {
             eager: rng.one_in(2),
             senders: if rng.one_in(4) { 2 } else { 1 },
             messages,
-            spacing: match restarts {
+            spacing: match stays {
                 true => *rng.pick(&[2 * MILLI, 100 * MILLI, 1_500 * MILLI]),
                 false => *rng.pick(&[0, 0, 2 * MILLI, 100 * MILLI, 1_500 * MILLI]),
             },
@@ -151,7 +152,7 @@ impl ClientScript {
                 Leaving::Drop,
             ]),
             leaves_at: rng.one_in(if clean { 5 } else { 3 }).then(|| rng.by_magnitude(8, 25)),
-            lingers: match rng.one_in(if restarts { 2 } else { 4 }) {
+            lingers: match rng.one_in(if stays { 2 } else { 4 }) {
                 true => rng.by_magnitude(16, 26),
                 false => 0,
             },

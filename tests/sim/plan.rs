@@ -35,6 +35,14 @@ pub enum Family {
     BothPressure,
     /// The same, and the server is shut down and comes back.
     BothRestarts,
+    /// Socket.IO, both ends ours; nothing fails.
+    SocketioClean,
+    /// The same on a network that fails.
+    SocketioFaults,
+    /// The same, with slow applications at either end and little room.
+    SocketioPressure,
+    /// The same, and the server is shut down and comes back.
+    SocketioRestarts,
 }
 
 impl Family {
@@ -50,6 +58,10 @@ impl Family {
             Self::BothFaults => "both_ends_faulty_network",
             Self::BothPressure => "both_ends_slow_applications",
             Self::BothRestarts => "both_ends_restarts",
+            Self::SocketioClean => "socketio_clean_network",
+            Self::SocketioFaults => "socketio_faulty_network",
+            Self::SocketioPressure => "socketio_slow_applications",
+            Self::SocketioRestarts => "socketio_restarts",
         }
     }
 
@@ -58,13 +70,26 @@ impl Family {
         self.climate() != self
     }
 
+    /// Whether Socket.IO runs on both ends.
+    pub fn is_socketio(self) -> bool {
+        matches!(
+            self,
+            Self::SocketioClean | Self::SocketioFaults | Self::SocketioPressure | Self::SocketioRestarts
+        )
+    }
+
+    /// Whether the server is shut down and comes back.
+    pub fn restarts(self) -> bool {
+        matches!(self, Self::BothRestarts | Self::SocketioRestarts)
+    }
+
     /// The family of scripted peers whose conditions these worlds share.
     pub fn climate(self) -> Self {
         match self {
-            Self::BothClean => Self::Clean,
-            Self::BothFaults => Self::Faults,
-            Self::BothPressure => Self::Pressure,
-            Self::BothRestarts => Self::Shutdown,
+            Self::BothClean | Self::SocketioClean => Self::Clean,
+            Self::BothFaults | Self::SocketioFaults => Self::Faults,
+            Self::BothPressure | Self::SocketioPressure => Self::Pressure,
+            Self::BothRestarts | Self::SocketioRestarts => Self::Shutdown,
             other => other,
         }
     }
@@ -258,7 +283,7 @@ impl Plan {
         if climate == Family::Pressure {
             self.receive_window = Some(rng.by_magnitude(4, 17) as usize);
         }
-        if self.family == Family::BothRestarts {
+        if self.family.restarts() {
             let count = rng.between(1, 3);
             self.restarts = (0..count).map(|_| Restart::any(rng)).collect();
         }

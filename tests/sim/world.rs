@@ -54,6 +54,9 @@ struct World {
 
 /// Runs the world; the first thing that cannot be is an error.
 pub fn run(plan: Plan, verbose: bool) -> Result<Outcome, String> {
+    if plan.family.is_socketio() {
+        return super::socketio::world::run(plan, verbose);
+    }
     let mut rng = Rng::new(mix(plan.seed, 0x3017d));
     let (sim, executor) = Sim::new(&mut rng, &plan.pace, plan.weather.clone(), verbose);
     if verbose {

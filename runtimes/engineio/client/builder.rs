@@ -21,7 +21,7 @@ use crate::runtime::client::{ClientTask, Shared};
 use crate::runtime::engineio::builder::os_entropy;
 use crate::runtime::engineio::server::Outcome;
 use crate::wire::Entropy;
-use crate::wire::client::{Options, Proxies, Proxy};
+use crate::wire::client::{Cookies, Options, Proxies, Proxy};
 
 /// The options of a client, and its handlers in the event style.
 ///
@@ -52,6 +52,35 @@ enum Wanted {
     Environment,
     None,
     This(String),
+}
+
+/// What a session is made of: options that were looked at.
+pub(in crate::runtime) struct Parts<R> {
+    runtime: R,
+    options: Options,
+    config: Config,
+}
+
+impl<R: Runtime> Parts<R> {
+    /// Begins to connect, with no further session after this one.
+    pub(in crate::runtime) fn start(&self, cookies: Cookies) -> Client<R> {
+        let shared = self.shared(None, cookies);
+        self.runtime
+            .spawn(ClientTask::new(self.runtime.clone(), shared.clone()));
+        Client::new(shared)
+    }
+
+    /// Random bytes, from where the session has its own.
+    pub(in crate::runtime) fn entropy(&self) -> Entropy {
+        self.options.entropy()
+    }
+
+    fn shared(&self, backoff: Option<Backoff>, cookies: Cookies) -> Arc<Shared> {
+        let runtime = self.runtime.clone();
+        let clock = Box::new(move || runtime.now());
+        let shared = Shared::new(self.options.clone(), self.config.clone(), backoff, clock, cookies);
+        Arc::new(shared)
+    }
 }
 
 impl<R, H> fmt::Debug for ClientBuilder<R, H> {
@@ -188,7 +217,15 @@ impl<R: Runtime> ClientBuilder<R, ClientHandlers> {
 impl<R: Runtime, H> ClientBuilder<R, H> {
     /// What is behind these options.
     fn prepare(self) -> Result<(Arc<Shared>, R, H)> {
-        let mut options = Options::new(&self.url, "/engine.io/", self.entropy)?;
+        let (parts, backoff, handlers) = self.parts("/engine.io/")?;
+        let shared = parts.shared(backoff, Cookies::default());
+        Ok((shared, parts.runtime, handlers))
+    }
+
+    /// What sessions one after the other are made of, each by [`Parts::start`]; `path` where neither the URL nor an option
+    /// names one.
+    pub(in crate::runtime) fn parts(self, path: &str) -> Result<(Parts<R>, Option<Backoff>, H)> {
+        let mut options = Options::new(&self.url, path, self.entropy)?;
         if let Some(path) = &self.path {
             options.set_path(path)?;
         }
@@ -216,13 +253,12 @@ impl<R: Runtime, H> ClientBuilder<R, H> {
                 why: "there must be one at least",
             });
         }
-        let runtime = self.runtime.clone();
-        let clock = {
-            let runtime = runtime.clone();
-            Box::new(move || runtime.now())
+        let parts = Parts {
+            runtime: self.runtime,
+            options,
+            config: self.config,
         };
-        let shared = Shared::new(options, self.config, self.backoff, clock);
-        Ok((Arc::new(shared), runtime, self.handlers))
+        Ok((parts, self.backoff, self.handlers))
     }
 
     /// What a session may be opened on, in the order in which it is tried. Polling, then WebSocket.

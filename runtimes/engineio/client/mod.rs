@@ -19,6 +19,7 @@ use crate::runtime::Runtime;
 pub use crate::runtime::client::ClientEvent;
 use crate::runtime::client::{Shared, State, Waiters};
 pub use builder::ClientBuilder;
+pub(in crate::runtime) use builder::Parts;
 pub use events::ClientHandlers;
 
 /// A client, for whoever receives its messages. Everything else is on [`ClientSender`], to which it dereferences.
@@ -271,6 +272,11 @@ impl ClientSender {
             .machine()
             .handshake()
             .and_then(|handshake| handshake.max_payload)
+    }
+
+    /// The cookies that the session has, for one that comes after it.
+    pub(in crate::runtime) fn take_cookies(&self) -> crate::wire::client::Cookies {
+        self.shared.lock().connection().take_cookies()
     }
 
     /// Messages that will not be sent: what turned out to be too large for the server while nobody asked for

@@ -13,9 +13,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Engine.IO for the command line.
+/// Engine.IO and Socket.IO for the command line.
 #[derive(Parser)]
-#[command(version, about = "Engine.IO for the command line", max_term_width = 100)]
+#[command(
+    version,
+    about = "Engine.IO and Socket.IO for the command line",
+    max_term_width = 100
+)]
 struct Program {
     #[command(subcommand)]
     command: Command,
@@ -23,7 +27,7 @@ struct Program {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve Engine.IO: an echo server, with a page to try it on.
+    /// Serve a chat with its page, or an app for tests and measurements.
     Serve(serve::Arguments),
     /// Connect to a server: lines that are typed are sent, what comes is shown.
     Connect(connect::Arguments),

@@ -1,15 +1,24 @@
 //! `sansocket serve`.
 
+mod bench;
+mod chat;
+mod echo;
+mod socketio;
+
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use sansocket::engineio::Transport;
-use sansocket::http::{Cors, Endpoint, Request, Response};
+use sansocket::http::{Compression, Cors, Endpoint, Request, Response};
 use sansocket::runtime::Runtime;
 use sansocket::runtime::engineio::{Builder, Handle, Server, Stats};
+use sansocket::runtime::socketio::Handle as SocketIoHandle;
+use sansocket::socketio::{MSGPACK, Parser, TEXT};
 use sansocket::tls::Acceptor;
 use tokio::sync::mpsc;
 
@@ -32,15 +41,15 @@ A DURATION is written 300ms, 25s or 2m; a SIZE 1000000, 64kB or 1MB (powers of t
 Logs go to stderr, as RUST_LOG says (RUST_LOG=debug). Ctrl-C and SIGTERM close every session in order.
 Exit status: 0 after such an end, 1 where the address can not be used, 2 for wrong usage.")]
 pub struct Arguments {
-    /// What to serve; without it, the echo server with a page at `/` to try it on
-    #[arg(long)]
-    app: Option<App>,
+    /// What to serve
+    #[arg(long, value_enum, default_value = "chat")]
+    app: App,
     /// The address to listen on; port 0 is any free one
     #[arg(long, default_value = "127.0.0.1:3000")]
     addr: String,
-    /// The path below which Engine.IO lives
-    #[arg(long, default_value = "/engine.io/")]
-    path: String,
+    /// The path below which the app lives: `/socket.io/` for chat and socketio, `/engine.io/` for echo; bench has both
+    #[arg(long)]
+    path: Option<String>,
     /// The runtime to run on
     #[arg(long, value_enum, default_value = "tokio", value_name = "RUNTIME")]
     runtime: RuntimeName,
@@ -56,6 +65,12 @@ pub struct Arguments {
     /// How long a WebSocket may take to prove itself and upgrade
     #[arg(long, value_parser = arguments::duration, value_name = "DURATION", default_value = "10s")]
     upgrade_timeout: Duration,
+    /// How long a Socket.IO client may take to join a namespace
+    #[arg(long, value_parser = arguments::duration, value_name = "DURATION", default_value = "45s")]
+    connect_timeout: Duration,
+    /// How Socket.IO packets are written, on the app socketio
+    #[arg(long, value_enum, default_value = "text")]
+    parser: ParserName,
     /// The largest message that is taken, in bytes
     #[arg(long, value_parser = arguments::size, value_name = "SIZE", default_value = "1000000")]
     max_payload: usize,
@@ -79,8 +94,70 @@ pub struct Arguments {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum App {
-    /// Every message is sent back as it came
+    /// Socket.IO: rooms to talk in, with a page for it at `/`
+    Chat,
+    /// Engine.IO: every message is sent back as it came
     Echo,
+    /// Socket.IO, with the handlers that test suites want
+    Socketio,
+    /// Engine.IO's echo and Socket.IO's `echo` and `broadcast`, for load generators
+    Bench,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ParserName {
+    /// JSON text, with bytes beside it: what every client speaks
+    Text,
+    /// As npm's socket.io-msgpack-parser does
+    Msgpack,
+}
+
+impl ParserName {
+    pub fn parser(self) -> &'static dyn Parser {
+        match self {
+            Self::Text => &TEXT,
+            Self::Msgpack => &MSGPACK,
+        }
+    }
+}
+
+impl App {
+    fn default_path(self) -> &'static str {
+        match self {
+            Self::Echo | Self::Bench => "/engine.io/",
+            Self::Chat | Self::Socketio => "/socket.io/",
+        }
+    }
+}
+
+impl Arguments {
+    fn path(&self) -> &str {
+        self.path.as_deref().unwrap_or(self.app.default_path())
+    }
+}
+
+/// An app that listens.
+struct Running {
+    address: SocketAddr,
+    handle: Handle,
+    /// Of the apps that speak Socket.IO.
+    io: Option<SocketIoHandle>,
+    serving: Serving,
+}
+
+type Serving = Pin<Box<dyn Future<Output = sansocket::Result<()>> + Send>>;
+
+impl Running {
+    /// Ends it in order.
+    fn shutdown(&self) -> impl Future<Output = ()> + use<> {
+        let (handle, io) = (self.handle.clone(), self.io.clone());
+        async move {
+            match io {
+                Some(io) => io.shutdown(PATIENCE).await,
+                None => handle.shutdown(PATIENCE).await,
+            }
+        }
+    }
 }
 
 fn transport(name: &str) -> Result<Transport, String> {
@@ -121,7 +198,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     };
     // One thread alone does it all.
     let workers = if threads == 1 { 0 } else { threads };
-    let served = runtimes::run_on(arguments.runtime, workers, Serving(&arguments, tls));
+    let served = runtimes::run_on(arguments.runtime, workers, Serve(&arguments, tls));
     match served.map_err(Into::into).and_then(|served| served) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -139,9 +216,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-struct Serving<'a>(&'a Arguments, Option<Acceptor>);
+struct Serve<'a>(&'a Arguments, Option<Acceptor>);
 
-impl Job for Serving<'_> {
+impl Job for Serve<'_> {
     type Output = sansocket::Result<()>;
 
     async fn run<R: Runtime>(self, runtime: R) -> sansocket::Result<()> {
@@ -154,6 +231,10 @@ async fn serve<R: Runtime>(runtime: R, arguments: &Arguments, tls: Option<Accept
     if let Some(tls) = &tls {
         arguments.tls.reload_on_signal(tls)?;
     }
+    let endpoint = endpoint_path(arguments.path());
+    if arguments.app == App::Chat {
+        chat::check_path(&endpoint)?;
+    }
     let mut address = arguments.addr.clone();
     let mut counted = Stats::default();
     let mut first = true;
@@ -161,54 +242,49 @@ async fn serve<R: Runtime>(runtime: R, arguments: &Arguments, tls: Option<Accept
         let (restart, mut restarting) = mpsc::unbounded_channel();
         let page = Arc::new(Page {
             arguments_stats: arguments.stats,
-            shows_page: arguments.app.is_none(),
-            endpoint: endpoint_path(&arguments.path),
+            shows_chat: arguments.app == App::Chat,
+            endpoint: endpoint.clone(),
             counted,
-            handle: Mutex::new(None),
+            handles: Mutex::new(None),
             restart,
         });
         let mut options = options(runtime.clone(), arguments);
         if let Some(tls) = &tls {
             options = options.tls(tls.clone());
         }
-        let server = options
-            .fallback({
-                let page = page.clone();
-                arguments.http.static_files().or(move |request: Request| {
-                    let response = page.answer(&request);
-                    async move { response }
-                })
+        let options = options.fallback({
+            let page = page.clone();
+            arguments.http.static_files().or(move |request: Request| {
+                let response = page.answer(&request);
+                async move { response }
             })
-            .bind(&address)
-            .await?;
-        let handle = server.handle();
-        page.set_handle(&handle);
+        });
+        let mut running = match arguments.app {
+            App::Chat => chat::start(options, arguments, &address).await?,
+            App::Echo => echo::start(options, &address).await?,
+            App::Socketio => socketio::start(options, arguments, &address).await?,
+            App::Bench => bench::start(options, arguments, &address).await?,
+        };
+        page.set_handles(&running);
         // After a restart it is the same port again, also where any was asked for.
-        address = server.local_addr().to_string();
+        address = running.address.to_string();
         if first {
-            announce(server.local_addr(), tls.is_some());
+            announce(running.address, tls.is_some());
             first = false;
         }
-        let serving = server.serve(|mut socket| async move {
-            while let Some(message) = socket.recv().await {
-                // To the end also where the client wants no answers any more: what it sent is counted.
-                let _gone = socket.send(message).await;
-            }
-            Ok(())
-        });
-        tokio::pin!(serving);
+        let ending = running.shutdown();
         let down = tokio::select! {
-            served = &mut serving => return served,
+            served = &mut running.serving => return served,
             _ = signals.next() => {
-                let (served, ()) = tokio::join!(serving, handle.shutdown(PATIENCE));
+                let (served, ()) = tokio::join!(running.serving, ending);
                 return served;
             }
             down = restarting.recv() => down.unwrap_or_default(),
         };
         runtime.sleep_until(runtime.now() + RESTART_GRACE).await;
-        let (served, ()) = tokio::join!(serving, handle.abort());
+        let (served, ()) = tokio::join!(running.serving, running.handle.abort());
         served?;
-        let stats = handle.stats();
+        let stats = running.handle.stats();
         counted.opened += stats.opened;
         counted.closed += stats.closed;
         counted.received += stats.received;
@@ -222,7 +298,7 @@ async fn serve<R: Runtime>(runtime: R, arguments: &Arguments, tls: Option<Accept
 
 fn options<R: Runtime>(runtime: R, arguments: &Arguments) -> Builder<R> {
     let options = Server::builder_on(runtime)
-        .path(&arguments.path)
+        .path(arguments.path())
         .ping_interval(arguments.ping_interval)
         .ping_timeout(arguments.ping_timeout)
         .upgrade_timeout(arguments.upgrade_timeout)
@@ -230,7 +306,12 @@ fn options<R: Runtime>(runtime: R, arguments: &Arguments) -> Builder<R> {
         .transports(&arguments.transports)
         .allow_upgrades(!arguments.no_upgrades)
         .cors(arguments.cors.clone().credentials(arguments.http.credentials()));
-    arguments.http.apply(options)
+    let options = arguments.http.apply(options);
+    match arguments.app {
+        // Nothing else on the path of what is measured.
+        App::Bench => options.compression(Compression::off()),
+        _ => options,
+    }
 }
 
 /// The path as the server understands it: with slashes at both ends.
@@ -253,17 +334,18 @@ fn announce(address: SocketAddr, is_secure: bool) {
 /// What is served beside the endpoint.
 struct Page {
     arguments_stats: bool,
-    shows_page: bool,
+    shows_chat: bool,
     endpoint: String,
     /// What was counted before the last restart.
     counted: Stats,
-    handle: Mutex<Option<Handle>>,
+    handles: Mutex<Option<(Handle, Option<SocketIoHandle>)>>,
     restart: mpsc::UnboundedSender<Duration>,
 }
 
 impl Page {
-    fn set_handle(&self, handle: &Handle) {
-        *self.handle.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(handle.clone());
+    fn set_handles(&self, running: &Running) {
+        let handles = (running.handle.clone(), running.io.clone());
+        *self.handles.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(handles);
     }
 
     fn answer(&self, request: &Request) -> Response {
@@ -275,27 +357,27 @@ impl Page {
                 let _ending = self.restart.send(Duration::from_millis(down.unwrap_or(0)));
                 Response::json("{}")
             }
-            ("GET" | "HEAD", "/") if self.shows_page => {
-                Response::html(include_str!("page.html").replace("/engine.io/", &self.endpoint))
-            }
+            _ if self.shows_chat => chat::answer(request, &self.endpoint).unwrap_or_else(Response::not_found),
             _ => Response::not_found(),
         }
     }
 
     fn stats(&self) -> String {
-        let handle = self
-            .handle
+        let handles = self
+            .handles
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .clone();
+        let (handle, io) = handles.unzip();
         let stats = handle.map(|handle| handle.stats()).unwrap_or_default();
         format!(
-            r#"{{"sessions":{},"opened":{},"closed":{},"received":{},"sent":{}}}"#,
+            r#"{{"sessions":{},"opened":{},"closed":{},"received":{},"sent":{}{}}}"#,
             stats.sessions,
             self.counted.opened + stats.opened,
             self.counted.closed + stats.closed,
             self.counted.received + stats.received,
             self.counted.sent + stats.sent,
+            io.flatten().map(|io| socketio::stats(&io)).unwrap_or_default(),
         )
     }
 }

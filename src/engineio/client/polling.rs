@@ -263,7 +263,8 @@ impl Client {
             messages.push(data);
         }
         let room = encoder.count() < max_packets && (encoder.count() == 0 || encoder.len() + 2 <= max);
-        if self.phase == Phase::Closing && self.outbox.is_empty() && room {
+        // Not behind messages: npm's server looks into those later than at the close packet, and would drop the last of them.
+        if self.phase == Phase::Closing && self.outbox.is_empty() && messages.is_empty() && room {
             encoder.push(&Packet::Close);
             self.close_handed = true;
         }

@@ -403,6 +403,15 @@ impl Session {
         self.outbox.is_blocked()
     }
 
+    /// Whether a message would go out at once: nothing is queued, and the client has left something to answer with.
+    pub fn is_writable(&self) -> bool {
+        let has_carrier = match self.path {
+            Path::WebSocket => self.link == Link::Attached,
+            _ => self.get.is_some(),
+        };
+        self.phase == Phase::Open && has_carrier && !self.has_payload()
+    }
+
     /// The session's id.
     pub fn sid(&self) -> &Sid {
         &self.sid

@@ -175,13 +175,16 @@ impl Session {
         }
         let max_packets = self.config.max_packets_per_response.max(1);
         let max_bytes = self.config.max_response;
+        let sent_before = self.outbox.handed();
         while encoder.count() < max_packets && encoder.len() < max_bytes {
             match self.outbox.hand_over() {
                 Some(data) => encoder.push_message(&data),
                 None => break,
             }
         }
-        let flushed = self.outbox.is_empty() && encoder.count() < max_packets;
+        // Not behind messages: clients that look into those later than at the close packet would never see the last of
+        // them. Whoever polls again has them.
+        let flushed = self.outbox.is_empty() && self.outbox.handed() == sent_before && encoder.count() < max_packets;
         if self.phase == Phase::Closing && flushed {
             encoder.push(&Packet::Close);
             self.end(now, CloseReason::ServerDisconnect);

@@ -694,7 +694,9 @@ fn close_ends_a_probe_that_was_not_answered_and_goes_out_by_polling() {
     scene.session.close(scene.now);
     assert_eq!(scene.frames(), ["close frame"]);
     scene.get(1);
-    assert_eq!(scene.payload(1), "4a 1");
+    assert_eq!(scene.payload(1), "4a");
+    scene.get(2);
+    assert_eq!(scene.payload(2), "1");
 }
 
 #[test]
@@ -718,7 +720,9 @@ fn close_after_a_probe_that_leads_nowhere_goes_out_by_polling() {
     scene.session.handle_timeout(probe_over);
     assert_eq!(scene.frames(), ["close frame"]);
     scene.get(1);
-    assert_eq!(scene.payload(1), "4a 1");
+    assert_eq!(scene.payload(1), "4a");
+    scene.get(2);
+    assert_eq!(scene.payload(2), "1");
 }
 
 // ---- on the WebSocket ----
@@ -1073,14 +1077,33 @@ fn close_without_a_get_waits_for_polls_that_fetch_the_rest() {
 }
 
 #[test]
-fn what_went_with_the_close_packet_is_in_doubt() {
+fn the_close_packet_comes_behind_the_last_messages_and_not_with_them() {
+    let mut scene = polling();
+    scene.get(1);
+    scene.send("a");
+    scene.send("b");
+    scene.session.close(scene.now);
+    assert_eq!(scene.payload(1), "4a 4b");
+    assert_eq!(scene.events(), []);
+    // Whoever asks for more has had them.
+    scene.get(2);
+    assert_eq!(scene.payload(2), "1");
+    assert_eq!(scene.events(), [closed(ServerDisconnect, 0, 0)]);
+    scene.assert_finished();
+}
+
+#[test]
+fn who_does_not_fetch_the_close_packet_is_in_doubt_about_the_last_messages() {
     let mut scene = polling();
     scene.send("a");
     scene.session.close(scene.now);
     scene.get(1);
-    assert_eq!(scene.payload(1), "4a 1");
-    scene.input(Input::Failed(ReqId(1))).unwrap();
+    assert_eq!(scene.payload(1), "4a");
+    scene.wait(399);
+    assert_eq!(scene.events(), []);
+    scene.wait(1);
     assert_eq!(scene.events(), [closed(ServerDisconnect, 1, 0)]);
+    scene.assert_finished();
 }
 
 #[test]

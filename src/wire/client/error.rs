@@ -23,6 +23,7 @@ pub enum ConnectError {
         /// What was being done.
         doing: &'static str,
         /// What the system said.
+        #[source]
         error: io::Error,
     },
     /// The server answered with another status than was wanted.
@@ -49,10 +50,10 @@ pub enum ConnectError {
     /// TLS with the server failed: its certificate, ours, or the protocol.
     #[cfg(feature = "tls")]
     #[error("TLS with the server failed: {0}")]
-    Tls(crate::wire::tls::TlsError),
+    Tls(#[source] crate::wire::tls::TlsError),
     /// The same, but it was the proxy's doing.
     #[error("proxy: {0}")]
-    Proxy(Box<ConnectError>),
+    Proxy(#[source] Box<ConnectError>),
 }
 
 fn code(code: &Option<u16>) -> String {

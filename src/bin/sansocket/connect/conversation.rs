@@ -1,30 +1,27 @@
 //! The conversation: what happens is said on stdout, for people or for scripts, and what comes on stdin is sent.
 
 use std::future::{Future, pending};
-use std::io::{IsTerminal, Write};
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use sansocket::SendError;
 use sansocket::engineio::{CloseReason, Closed, Data, Transport};
 use sansocket::runtime::engineio::{Client, ClientEvent, TrySendError};
-use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::input::{self, Line};
+use super::output::{Output, printable, reason};
 use crate::signals::{Signal, Signals};
 
 /// How long the second signal leaves for the end of what is being said.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+pub const LAST_WORDS: Duration = Duration::from_secs(1);
 
 type Sending = Pin<Box<dyn Future<Output = Result<(), SendError>> + Send>>;
 
 /// Why the conversation is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
+pub enum Asked {
     Nothing,
     /// The input has ended: everything in it is delivered first, for which there must be a session.
     EndOfInput,
@@ -62,7 +59,7 @@ impl<R> Conversation<R> {
     }
 
     pub async fn run(mut self) -> ExitCode {
-        let mut lines = Some(input::lines(self.out.json));
+        let mut lines = Some(input::lines(self.out.json, input::parse));
         // Without them, the system ends the program as it ends others.
         let mut signals = Signals::new(Some(LAST_WORDS)).ok();
         loop {
@@ -272,26 +269,17 @@ async fn sent(sending: &mut Option<Sending>) -> Result<(), SendError> {
     }
 }
 
-async fn next_line(lines: &mut Option<mpsc::Receiver<Line>>) -> Option<Line> {
+pub async fn next_line<L>(lines: &mut Option<mpsc::Receiver<L>>) -> Option<L> {
     match lines {
         Some(lines) => lines.recv().await,
         None => pending().await,
     }
 }
 
-async fn next_signal(signals: &mut Option<Signals>) -> Signal {
+pub async fn next_signal(signals: &mut Option<Signals>) -> Signal {
     match signals {
         Some(signals) => signals.next().await,
         None => pending().await,
-    }
-}
-
-/// The words of the contract for an end.
-fn reason(reason: CloseReason) -> &'static str {
-    match reason {
-        // The conversation always takes what comes; it is the transport's end for whoever reads this.
-        CloseReason::Stalled | CloseReason::Refused | CloseReason::ConnectTimeout => "transport error",
-        reason => reason.as_str(),
     }
 }
 
@@ -304,118 +292,5 @@ fn name_of(data: &Data) -> String {
             format!("text of {} bytes {start:?}{dots}", text.len())
         }
         Data::Binary(bytes) => format!("binary of {} bytes", bytes.len()),
-    }
-}
-
-/// What others have said, as it may go to a terminal: no control characters but tabs and line breaks.
-fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() && c != '\t' && c != '\n' {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
-/// Standard output, in one of two languages.
-struct Output {
-    json: bool,
-    coloured: bool,
-    closed: bool,
-    /// What was said is lost, and not because nobody listens.
-    error: Option<std::io::Error>,
-}
-
-impl Output {
-    fn new(json: bool) -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self {
-            json,
-            coloured: !json && wanted && std::io::stdout().is_terminal(),
-            closed: false,
-            error: None,
-        }
-    }
-
-    /// Whether whoever read this has gone.
-    fn is_closed(&self) -> bool {
-        self.closed
-    }
-
-    fn line(&mut self, line: &str) {
-        if self.closed {
-            return;
-        }
-        let mut stdout = std::io::stdout().lock();
-        let written = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
-        if let Err(error) = written {
-            self.closed = true;
-            self.error = Some(error).filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
-        }
-    }
-
-    fn say(&mut self, json: impl FnOnce() -> Value, colour: &str, text: impl FnOnce() -> String) {
-        let line = if self.json {
-            json().to_string()
-        } else if self.coloured {
-            format!("\x1b[{colour}m{}\x1b[0m", text())
-        } else {
-            text()
-        };
-        self.line(&line);
-    }
-
-    fn opened(&mut self, sid: &str, transport: &str) {
-        let json = || json!({"event": "open", "sid": sid, "transport": transport});
-        self.say(json, "32", || format!("connected over {transport}"));
-    }
-
-    fn upgraded(&mut self) {
-        let json = || json!({"event": "upgrade", "transport": "websocket"});
-        self.say(json, "32", || "upgraded to websocket".to_owned());
-    }
-
-    fn upgrade_error(&mut self, message: &str) {
-        let json = || json!({"event": "upgrade_error", "message": message});
-        self.say(json, "33", || {
-            format!("no upgrade to websocket: {}", printable(message))
-        });
-    }
-
-    fn message(&mut self, data: &Data) {
-        let json = || match data {
-            Data::Text(text) => json!({"event": "message", "text": &text[..]}),
-            Data::Binary(bytes) => json!({"event": "message", "binary": STANDARD.encode(bytes)}),
-        };
-        self.say(json, "36", || match data {
-            Data::Text(text) => format!("< {}", printable(text)),
-            Data::Binary(bytes) => {
-                let start: Vec<String> = bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-                let dots = if bytes.len() > 16 { " …" } else { "" };
-                format!("< {} bytes: {}{dots}", bytes.len(), start.join(" "))
-            }
-        });
-    }
-
-    fn error(&mut self, kind: &str, message: &str) {
-        let json = || json!({"event": "error", "kind": kind, "message": message});
-        self.say(json, "31", || format!("error ({kind}): {}", printable(message)));
-    }
-
-    fn closed(&mut self, closed: &Closed) {
-        let reason = reason(closed.reason);
-        let json = || json!({"event": "close", "reason": reason, "unsent": closed.unsent, "in_doubt": closed.in_doubt});
-        self.say(json, "33", || format!("closed: {reason}"));
-    }
-
-    fn reconnecting(&mut self, attempt: u32, delay: Duration) {
-        let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-        let json = || json!({"event": "reconnecting", "attempt": attempt, "delay_ms": millis});
-        self.say(json, "33", || {
-            format!("connecting again in {millis} ms (attempt {attempt})")
-        });
     }
 }

@@ -24,8 +24,23 @@ pub enum Line {
     Wrong(String),
 }
 
+/// A line that may not be understood.
+pub trait Wrong {
+    /// It was not, for this reason.
+    fn wrong(why: String) -> Self;
+}
+
+impl Wrong for Line {
+    fn wrong(why: String) -> Self {
+        Self::Wrong(why)
+    }
+}
+
+/// What a line asks for, by what it says and whether it is JSON; nothing where it may be passed over.
+type Parse<L> = fn(&[u8], bool) -> Result<Option<L>, String>;
+
 /// The lines of standard input, until its end.
-pub fn lines(json: bool) -> mpsc::Receiver<Line> {
+pub fn lines<L: Wrong + Send + 'static>(json: bool, parse: Parse<L>) -> mpsc::Receiver<L> {
     let (sender, receiver) = mpsc::channel(LINES);
     thread::spawn(move || {
         let mut stdin = std::io::stdin().lock();
@@ -47,7 +62,7 @@ pub fn lines(json: bool) -> mpsc::Receiver<Line> {
             let line = match line {
                 Ok(Some(line)) => line,
                 Ok(None) => continue,
-                Err(why) => Line::Wrong(format!("line {number} of the input can not be understood: {why}")),
+                Err(why) => L::wrong(format!("line {number} of the input can not be understood: {why}")),
             };
             if sender.blocking_send(line).is_err() {
                 return;
@@ -67,11 +82,16 @@ fn skip_line(stdin: &mut impl BufRead) {
     }
 }
 
-/// What this line asks for; `None` for an empty one among JSON.
-fn parse(bytes: &[u8], json: bool) -> Result<Option<Line>, String> {
+/// The line without its end.
+pub fn text_of(bytes: &[u8]) -> Result<&str, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8")?;
     let text = text.strip_suffix('\n').unwrap_or(text);
-    let text = text.strip_suffix('\r').unwrap_or(text);
+    Ok(text.strip_suffix('\r').unwrap_or(text))
+}
+
+/// What this line asks for; `None` for an empty one among JSON.
+pub fn parse(bytes: &[u8], json: bool) -> Result<Option<Line>, String> {
+    let text = text_of(bytes)?;
     if !json {
         return Ok(Some(Line::Send(text.into())));
     }

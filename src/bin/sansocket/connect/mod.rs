@@ -2,6 +2,8 @@
 
 mod conversation;
 mod input;
+mod output;
+mod socketio;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use sansocket::tls::Connector;
 
 use crate::arguments::{self, RuntimeName};
 use crate::runtimes::{self, Job};
+use crate::serve::ParserName;
 use crate::tls::ClientTls;
 use conversation::Conversation;
 
@@ -24,8 +27,12 @@ const MAX_QUEUE: usize = 64_000_000;
 #[derive(Args)]
 #[command(after_help = "\
 A DURATION is written 300ms, 25s or 2m.
-With --json, stdin takes {\"send\":\"text\"}, {\"send_binary\":\"<base64>\"} and {\"close\":true}, and stdout says what happens, one
-object a line. The end of stdin delivers what was sent, then closes.
+With --json, stdout says what happens and stdin takes what to do, one object a line. For Socket.IO:
+  {\"emit\":\"name\",\"args\":[…],\"namespace\":\"/\"}, with \"ack\":7 and perhaps \"timeout_ms\":500 to want an acknowledgement;
+  {\"ack\":3,\"args\":[…],\"namespace\":\"/\"} to answer an event that wants one;
+  {\"connect\":\"/ns\",\"auth\":{…}}, {\"disconnect\":\"/ns\"}, {\"close\":true}. Bytes are {\"$binary\":\"<base64>\"}.
+For Engine.IO: {\"send\":\"text\"}, {\"send_binary\":\"<base64>\"}, {\"close\":true}.
+Without --json, a line is a message; for Socket.IO an event's name and its arguments as JSON, or one text. The end of stdin delivers what was sent, then closes.
 HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are respected.
 Exit status: 0 after a close that was asked for, 130 after Ctrl-C, 1 where connecting failed or the connection ended
 otherwise, 2 for wrong usage.")]
@@ -35,7 +42,7 @@ pub struct Arguments {
     /// What to speak
     #[arg(long, value_enum, default_value = "socket.io")]
     protocol: Protocol,
-    /// The path below which Engine.IO lives, whatever the URL says [default: /engine.io/]
+    /// The path below which the server lives, whatever the URL says [default: /socket.io/ or /engine.io/]
     #[arg(long)]
     path: Option<String>,
     /// The transports to try, in this order
@@ -50,6 +57,18 @@ pub struct Arguments {
     /// One more parameter in the query of every request; may be repeated
     #[arg(long, value_parser = query, value_name = "NAME=VALUE")]
     query: Vec<(String, String)>,
+    /// What to show to be let into the namespaces: a JSON object (Socket.IO)
+    #[arg(long, value_parser = auth, value_name = "JSON")]
+    auth: Option<Auth>,
+    /// A namespace to join, in place of /; may be repeated (Socket.IO)
+    #[arg(long, value_name = "NAMESPACE")]
+    namespace: Vec<String>,
+    /// Print only events of this name; may be repeated (Socket.IO)
+    #[arg(long, value_name = "NAME")]
+    event: Vec<String>,
+    /// How Socket.IO packets are written: as the server does it [default: text]
+    #[arg(long, value_enum)]
+    parser: Option<ParserName>,
     /// How often to try again in a row, where connecting fails or the connection breaks: a number, or `forever`
     #[arg(long, value_parser = attempts, value_name = "N|forever", default_value = "0")]
     reconnect: Attempts,
@@ -59,7 +78,7 @@ pub struct Arguments {
     /// The delay that doubling does not go beyond
     #[arg(long, value_parser = arguments::duration, value_name = "DURATION", default_value = "5s")]
     reconnect_delay_max: Duration,
-    /// How long one attempt may take, all transports together
+    /// How long one attempt may take, all transports together, and for Socket.IO the answer to the CONNECT
     #[arg(long, value_parser = arguments::duration, value_name = "DURATION", default_value = "20s")]
     timeout: Duration,
     #[command(flatten)]
@@ -77,7 +96,7 @@ enum Protocol {
     /// Engine.IO
     #[value(name = "engine.io")]
     EngineIo,
-    /// Socket.IO (not yet)
+    /// Socket.IO
     #[value(name = "socket.io")]
     SocketIo,
 }
@@ -107,6 +126,18 @@ fn query(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// What is shown to be let in.
+#[derive(Clone, Debug)]
+struct Auth(serde_json::Value);
+
+fn auth(text: &str) -> Result<Auth, String> {
+    match serde_json::from_str(text) {
+        Ok(value @ serde_json::Value::Object(_)) => Ok(Auth(value)),
+        Ok(_) => Err("it must be a JSON object".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 fn attempts(text: &str) -> Result<Attempts, String> {
     if text == "forever" {
         return Ok(Attempts::Forever);
@@ -131,20 +162,39 @@ impl Arguments {
         for (name, value) in &self.query {
             builder = builder.query(name, value);
         }
+        match self.backoff() {
+            Some(backoff) => builder.reconnect(backoff),
+            None => builder,
+        }
+    }
+
+    fn backoff(&self) -> Option<Backoff> {
         let backoff = Backoff::default()
             .delay(self.reconnect_delay)
             .max_delay(self.reconnect_delay_max);
         match self.reconnect {
-            Attempts::Times(0) => builder,
-            Attempts::Times(attempts) => builder.reconnect(backoff.attempts(attempts)),
-            Attempts::Forever => builder.reconnect(backoff),
+            Attempts::Times(0) => None,
+            Attempts::Times(attempts) => Some(backoff.attempts(attempts)),
+            Attempts::Forever => Some(backoff),
+        }
+    }
+
+    /// What was said that is nothing to Engine.IO.
+    fn superfluous(&self) -> Option<&'static str> {
+        match self.protocol {
+            Protocol::SocketIo => None,
+            Protocol::EngineIo if self.auth.is_some() => Some("--auth"),
+            Protocol::EngineIo if !self.namespace.is_empty() => Some("--namespace"),
+            Protocol::EngineIo if !self.event.is_empty() => Some("--event"),
+            Protocol::EngineIo if self.parser.is_some() => Some("--parser"),
+            Protocol::EngineIo => None,
         }
     }
 }
 
 pub fn run(arguments: Arguments) -> ExitCode {
-    if arguments.protocol == Protocol::SocketIo {
-        crate::complain("Socket.IO is not there yet; say --protocol engine.io (see --help)");
+    if let Some(flag) = arguments.superfluous() {
+        crate::complain(&format!("{flag} is for --protocol socket.io (see --help)"));
         return ExitCode::from(2);
     }
     let tls = match arguments.tls.connector() {
@@ -170,6 +220,9 @@ impl Job for Talking<'_> {
     type Output = ExitCode;
 
     async fn run<R: Runtime>(self, runtime: R) -> ExitCode {
+        if self.0.protocol == Protocol::SocketIo {
+            return socketio::run(self.0, self.1, runtime).await;
+        }
         let builder = match self.1 {
             Some(tls) => self.0.builder(runtime).tls(tls),
             None => self.0.builder(runtime),

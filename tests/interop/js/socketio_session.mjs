@@ -1,0 +1,50 @@
+// npm socket.io-client where every wait has a deadline.
+import { io } from "socket.io-client";
+import msgpack from "socket.io-msgpack-parser";
+
+export const PATIENCE_MS = 20_000;
+
+const TRANSPORTS = { polling: ["polling"], websocket: ["websocket"], upgrade: ["polling", "websocket"] };
+
+/** Rejects with a sentence naming `what` if nothing has come in time. */
+export function within(what, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not within ${PATIENCE_MS} ms: ${what}`)), PATIENCE_MS);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** The arguments of the next event of this name. */
+export const once = (socket, event) =>
+  within(event, new Promise((resolve) => socket.once(event, (...args) => resolve(args))));
+
+export const call = (socket, ...args) => socket.timeout(PATIENCE_MS).emitWithAck(...args);
+
+/** A socket on a connection of its own, not connected yet: listeners can be there before anything comes. */
+export const open = (url, plan, parser = "text", more = {}) =>
+  io(url, {
+    transports: TRANSPORTS[plan],
+    reconnection: false,
+    forceNew: true,
+    autoConnect: false,
+    ...(parser === "msgpack" ? { parser: msgpack } : {}),
+    ...more,
+  });
+
+/** Connects, and answers what the server has said of its auth. */
+export async function connect(socket) {
+  const auth = once(socket, "auth");
+  const failed = new Promise((_, reject) => socket.once("connect_error", reject));
+  failed.catch(() => {}); // where it does not fail, nobody looks
+  socket.connect();
+  await Promise.race([once(socket, "connect"), failed]);
+  return (await auth)[0];
+}
+
+/** On the transport that the plan ends on. */
+export async function settled(socket, plan) {
+  const last = plan === "polling" ? "polling" : "websocket";
+  const { engine } = socket.io;
+  if (engine.transport.name !== last) await once(engine, "upgrade");
+}
