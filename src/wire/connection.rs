@@ -11,22 +11,22 @@ use core::mem;
 use core::net::SocketAddr;
 use core::task::Waker;
 use std::boxed::Box;
-use std::string::String;
 use std::sync::Arc;
 use std::vec::Vec;
 
 use smallvec::SmallVec;
 
+use super::answers::write_answer;
+use super::exchange::Exchange;
 use super::http1::{BodyReader, ResponseWriter};
 use super::hub::{Admission, Cell, Hub};
 use super::seats::{Full, Seat};
 use super::timers::AlarmGuard;
 use super::ws::{self, WebSocket};
 use crate::engineio::state::Phase;
-use crate::engineio::{Answer, Carrier, ErrorCode, Input, ReqId, Session, Transmit, Transport, Version};
-use crate::http::{Coding, Request, Response};
+use crate::engineio::{Answer, Carrier, ErrorCode, Input, Packet, ReqId, Session, Transmit, Transport};
+use crate::http::{Request, Response};
 use crate::time::Instant;
-use requests::write_answer;
 use websocket::write_frames;
 
 /// After how much output a turn ends: what does not fit stays in the session's queue, where it is counted.
@@ -143,69 +143,6 @@ enum State<E: Send + Sync + 'static> {
     Done,
 }
 
-/// What must be remembered of a request until it is answered.
-#[derive(Default)]
-struct Exchange {
-    keep_alive: bool,
-    head_only: bool,
-    /// The browser is one whose XSS filter must be told to leave text alone.
-    filters_xss: bool,
-    /// The origin that may read the answer.
-    origin: Option<Box<str>>,
-    /// How a long answer is to be compressed.
-    coding: Option<Coding>,
-    /// The client takes no binary frames.
-    text_only: bool,
-    version: Version,
-    /// What few requests have: a connection must be small.
-    extras: Option<Box<Extras>>,
-}
-
-/// What few requests have.
-#[derive(Default)]
-struct Extras {
-    /// The number of the function that the answer is to call.
-    jsonp: Option<u64>,
-    /// The application's header lines for this answer.
-    lines: Option<String>,
-    /// Those for the first answer of a session.
-    initial: Option<String>,
-}
-
-impl Exchange {
-    fn set_jsonp(&mut self, index: Option<u64>) {
-        if index.is_some() {
-            self.extras.get_or_insert_default().jsonp = index;
-        }
-    }
-
-    fn set_lines(&mut self, lines: Option<String>) {
-        if lines.is_some() {
-            self.extras.get_or_insert_default().lines = lines;
-        }
-    }
-
-    fn set_initial(&mut self, lines: Option<String>) {
-        if lines.is_some() {
-            self.extras.get_or_insert_default().initial = lines;
-        }
-    }
-
-    fn jsonp(&self) -> Option<u64> {
-        self.extras.as_ref()?.jsonp
-    }
-
-    fn lines(&self) -> &str {
-        let lines = self.extras.as_ref().and_then(|extras| extras.lines.as_deref());
-        lines.unwrap_or_default()
-    }
-
-    fn initial(&self) -> &str {
-        let lines = self.extras.as_ref().and_then(|extras| extras.initial.as_deref());
-        lines.unwrap_or_default()
-    }
-}
-
 /// What happens with a body when it is complete.
 enum Then<E: Send + Sync + 'static> {
     Push {
@@ -275,6 +212,33 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             write_deadline: None,
             event: None,
             unwritten: SmallVec::new(),
+        }
+    }
+
+    /// A connection that has become the WebSocket of a session, whoever has read and answered the request for it.
+    pub(super) fn carrying(hub: Arc<Hub<E>>, peer: SocketAddr, cell: Arc<Cell<E>>, socket: WebSocket) -> Self {
+        Self {
+            hub,
+            peer,
+            state: State::WebSocket { cell, socket },
+            _seat: None,
+            full: None,
+            input: Vec::new(),
+            deadline: None,
+            write_deadline: None,
+            alarm: None,
+            event: None,
+            unwritten: SmallVec::new(),
+            // Theirs, where there is any.
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
+    /// Writes a packet that was taken from the session of this WebSocket.
+    pub(super) fn write_packet(&mut self, packet: &Packet, out: &mut Vec<u8>) {
+        if let State::WebSocket { socket, .. } = &mut self.state {
+            socket.write(packet, out);
         }
     }
 

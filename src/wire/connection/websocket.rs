@@ -3,21 +3,16 @@
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::requests::write_terms;
 use super::{Cell, Connection, Exchange, State, TURN};
 use crate::engineio::{Carrier, ErrorCode, Input, Session, Transmit};
-use crate::http::Endpoint;
 use crate::time::Instant;
-use crate::wire::http1::ResponseWriter;
+use crate::wire::answers::{write_bad_handshake, write_last, write_switching};
 use crate::wire::ws::{self, Frame, FrameError, HandshakeError, WebSocket};
 
 impl<E: Default + Send + Sync + 'static> Connection<E> {
     pub(super) fn refuse_websocket(&mut self, now: Instant, code: ErrorCode, exchange: &Exchange, out: &mut Vec<u8>) {
         // Whoever wanted to go on as a WebSocket has no use for the connection.
-        let mut writer = ResponseWriter::new(out, 400);
-        writer.header("Content-Type", "application/json");
-        write_terms(&mut writer, &self.hub.endpoint, exchange, false);
-        writer.body(code.body().as_bytes(), false, false);
+        write_last(&self.hub.endpoint, 400, code.body().as_bytes(), exchange, out);
         self.drain(now);
     }
 
@@ -28,15 +23,8 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         exchange: &Exchange,
         out: &mut Vec<u8>,
     ) {
-        match error {
-            HandshakeError::BadKey => self.refuse_websocket(now, ErrorCode::BadRequest, exchange, out),
-            HandshakeError::UnsupportedVersion => {
-                let mut writer = ResponseWriter::new(out, 426);
-                writer.header("Sec-WebSocket-Version", "13");
-                writer.body(b"", false, false);
-                self.drain(now);
-            }
-        }
+        write_bad_handshake(&self.hub.endpoint, error, exchange, out);
+        self.drain(now);
     }
 
     pub(super) fn upgrade(
@@ -79,10 +67,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                     // It was over before it began.
                     _ => (503, ErrorCode::Forbidden.body().as_bytes()),
                 };
-                let mut writer = ResponseWriter::new(out, status);
-                writer.header("Content-Type", "application/json");
-                write_terms(&mut writer, &self.hub.endpoint, exchange, false);
-                writer.body(body, false, false);
+                write_last(&self.hub.endpoint, status, body, exchange, out);
                 let _closed = cell.with(|session| session.handle_input(now, Input::WsClosed));
                 self.drain(now);
                 return true;
@@ -144,16 +129,4 @@ pub(super) fn write_frames(session: &mut Session, now: Instant, socket: &mut Web
         }
     }
     false
-}
-
-pub(super) fn write_switching(endpoint: &Endpoint, handshake: &ws::Handshake, exchange: &Exchange, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
-    let mut writer = ResponseWriter::continue_head(out);
-    writer.header("Sec-WebSocket-Accept", handshake.accept());
-    if let Some(protocol) = handshake.protocol() {
-        writer.header("Sec-WebSocket-Protocol", protocol);
-    }
-    writer.lines(exchange.initial());
-    write_terms(&mut writer, endpoint, exchange, false);
-    writer.no_body();
 }
