@@ -58,7 +58,7 @@ pub(crate) struct Shared<R> {
 impl<R> Shared<R> {
     /// Tells the log of each origin once: whoever develops a page has to see why it can not connect, and nobody may fill
     /// the log.
-    fn note_refused_origin(&self, origin: &str) {
+    pub(crate) fn note_refused_origin(&self, origin: &str) {
         let mut seen = self.refused_origins.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = seen.len() < REFUSED_ORIGINS && !seen.iter().any(|seen| **seen == *origin);
         if is_new {
@@ -74,6 +74,14 @@ impl<R> Shared<R> {
         } else {
             log!(debug, "a page of {origin} was refused");
         }
+    }
+}
+
+impl<R: Runtime> Shared<R> {
+    /// Runs the application's code for a new session, in a task of its own until a WebSocket's takes it.
+    pub(crate) fn begin(&self, cell: Arc<Cell<App>>, request: Option<Request>) {
+        cell.extra.set((self.make_app)(&cell, request));
+        self.runtime.spawn(self.tasks.track(SessionTask(cell)));
     }
 }
 
@@ -150,10 +158,10 @@ pub(crate) fn give_scratch_back(mut scratch: Box<Scratch>) {
     SCRATCH.set(Some(scratch));
 }
 
-/// One connection's task.
-pub(crate) struct ConnectionTask<R: Runtime> {
+/// One connection's task. Its stream is one of the runtime's, or somebody else's.
+pub(crate) struct ConnectionTask<R: Runtime, S = <R as Runtime>::Stream> {
     shared: Arc<Shared<R>>,
-    stream: R::Stream,
+    stream: S,
     connection: Connection<App>,
     /// The session did not want what the stream has: nobody waits for the stream, which must be read again when it does.
     deaf: bool,
@@ -214,8 +222,8 @@ enum Turn {
     Over,
 }
 
-impl<R: Runtime> ConnectionTask<R> {
-    pub(crate) fn new(shared: Arc<Shared<R>>, stream: R::Stream, connection: Connection<App>) -> Self {
+impl<R: Runtime, S: Stream> ConnectionTask<R, S> {
+    pub(crate) fn new(shared: Arc<Shared<R>>, stream: S, connection: Connection<App>) -> Self {
         Self {
             shared,
             stream,
@@ -229,6 +237,13 @@ impl<R: Runtime> ConnectionTask<R> {
             body: None,
             app: None,
         }
+    }
+
+    /// Has these bytes written before all others.
+    #[cfg(feature = "tower")]
+    pub(crate) fn with_first(mut self, bytes: Vec<u8>) -> Self {
+        self.stuck = bytes;
+        self
     }
 
     fn run(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<()> {
@@ -395,12 +410,11 @@ impl<R: Runtime> ConnectionTask<R> {
     fn handle_event(&mut self, event: ConnectionEvent<App>) {
         match event {
             ConnectionEvent::Opened { cell, request, carried } => {
-                cell.extra.set((self.shared.make_app)(&cell, request));
                 if carried {
+                    cell.extra.set((self.shared.make_app)(&cell, request));
                     self.app = Some(cell);
                 } else {
-                    let task = SessionTask(cell);
-                    self.shared.runtime.spawn(self.shared.tasks.track(task));
+                    self.shared.begin(cell, request);
                 }
             }
             ConnectionEvent::OriginRefused { origin } => self.shared.note_refused_origin(&origin),
@@ -477,7 +491,7 @@ impl<R: Runtime> ConnectionTask<R> {
     }
 }
 
-impl<R: Runtime> Future for ConnectionTask<R> {
+impl<R: Runtime, S: Stream> Future for ConnectionTask<R, S> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -498,7 +512,7 @@ impl<R: Runtime> Future for ConnectionTask<R> {
     }
 }
 
-impl<R: Runtime> Drop for ConnectionTask<R> {
+impl<R: Runtime, S> Drop for ConnectionTask<R, S> {
     fn drop(&mut self) {
         if let Some(cell) = &self.app {
             cell.extra.clear();

@@ -33,6 +33,8 @@ pub mod socketio;
 mod tasks;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+#[cfg(feature = "tower")]
+pub mod tower;
 
 /// An async runtime: a clock, timers, tasks and TCP.
 ///

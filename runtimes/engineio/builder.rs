@@ -399,7 +399,7 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Builder<R, D, H> {
         Server::new(self, listener)
     }
 
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         let unusable = |what, why| Err(Error::Unusable { what, why });
         let (polling, websocket) = (
             self.endpoint.serves(Transport::Polling),

@@ -22,5 +22,7 @@ pub(in crate::runtime) use client::Parts;
 pub use client::{Client, ClientBuilder, ClientEvent, ClientHandlers, ClientSender};
 pub use fallback::{Answering, Fallback, FilesOr};
 pub use handle::Handle;
+#[cfg(feature = "tower")]
+pub(in crate::runtime) use server::Hosted;
 pub use server::{Events, Outcome, Server};
 pub use socket::{Sender, Socket};
