@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use bytes::{Buf, Bytes};
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 
 use super::body::{Ours, Text};
@@ -89,8 +89,9 @@ impl<R: Runtime> Layer<R> {
             _ => {}
         }
         let upgrade = request.extensions_mut().remove::<OnUpgrade>();
+        let version = request.version();
         let body = request.into_body();
-        Ok(Box::pin(answer(shared.clone(), hosted, body, upgrade)))
+        Ok(Box::pin(answer(shared.clone(), hosted, body, upgrade, version)))
     }
 }
 
@@ -100,6 +101,7 @@ async fn answer<R, B>(
     mut hosted: HostedRequest<App>,
     body: B,
     upgrade: Option<OnUpgrade>,
+    version: Version,
 ) -> Response<Ours>
 where
     R: Runtime,
@@ -120,7 +122,7 @@ where
         let task = carry(shared.clone(), upgrade, connection, first);
         shared.runtime.spawn(shared.tasks.track(Box::pin(task)));
     }
-    respond(reply)
+    respond(reply, version)
 }
 
 /// Reads a body to its end, within the limits of its size and time.
@@ -195,7 +197,7 @@ async fn carry<R: Runtime>(shared: Arc<Shared<R>>, upgrade: OnUpgrade, connectio
     }
 }
 
-fn respond(mut reply: Reply<App>) -> Response<Ours> {
+fn respond(mut reply: Reply<App>, version: Version) -> Response<Ours> {
     let unwritten = reply.take_unwritten();
     let mut response = Response::new(Ours {
         text: Text::new(reply.body().clone()),
@@ -203,7 +205,12 @@ fn respond(mut reply: Reply<App>) -> Response<Ours> {
     });
     *response.status_mut() = StatusCode::from_u16(reply.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
-    for (name, value) in reply.headers() {
+    // HTTP/2 has no headers about connections.
+    let of_connection = version <= Version::HTTP_11;
+    let fitting = reply
+        .headers()
+        .filter(|(name, _)| of_connection || !name.eq_ignore_ascii_case(CONNECTION.as_str()));
+    for (name, value) in fitting {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
             headers.append(name, value);
         }

@@ -128,9 +128,9 @@ impl<E: Send + Sync + 'static> Reply<E> {
         status.unwrap_or(500)
     }
 
-    /// The headers, but for those of the connection and of the body's length, which are a matter of whoever sends it.
+    /// The headers, but for that of the body's length, which is a matter of whoever sends it. `Connection` is among them
+    /// where the connection becomes a WebSocket, or should end; HTTP/2 has no such header.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let switching = self.status() == 101;
         let lines = self.head.split(|&byte| byte == b'\n').skip(1);
         lines
             .filter_map(|line| {
@@ -139,10 +139,7 @@ impl<E: Send + Sync + 'static> Reply<E> {
                 let name = core::str::from_utf8(&line[..colon]).ok()?;
                 Some((name, line[colon + 1..].trim_ascii()))
             })
-            .filter(move |(name, _)| {
-                let of_connection = !switching && name.eq_ignore_ascii_case("connection");
-                !of_connection && !name.eq_ignore_ascii_case("content-length")
-            })
+            .filter(|(name, _)| !name.eq_ignore_ascii_case("content-length"))
     }
 
     /// The body.
@@ -199,7 +196,7 @@ impl<E: Default + Send + Sync + 'static> HostedRequest<E> {
         view.is_secure = view.is_secure || endpoint.terms().proxies().says_secure(&view);
         let look = endpoint.look(&view);
         let mut exchange = Exchange::new(endpoint, &view, &look);
-        exchange.keep_alive = true;
+        exchange.keep_alive = !hub.is_closing();
         let mut event = refused_origin(&view, &look).map(|origin| ConnectionEvent::OriginRefused { origin });
         let peer = head.peer.unwrap_or((Ipv4Addr::UNSPECIFIED, 0).into());
         let announce = |cell: &Arc<Cell<E>>| {

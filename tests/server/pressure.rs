@@ -11,6 +11,7 @@ use sansocket::engineio::{CloseReason, Config};
 use sansocket::http::Response;
 use sansocket::runtime::engineio::{Sender, Socket};
 
+use crate::hosting;
 use crate::http::PATIENCE;
 use crate::runtime;
 use crate::server::{FLAVOURS, Flavour, Server, options};
@@ -205,11 +206,12 @@ fn a_handler_that_is_slow_and_goes_on_is_left_in_peace() {
         Ok(())
     });
     let mut websocket = WebSocket::open(&server);
-    for number in 0..10 {
+    // Not as many as would end when a ping is due.
+    for number in 0..9 {
         websocket.text(&format!("4{number}"));
     }
     let mut next = 0;
-    while next < 10 {
+    while next < 9 {
         match websocket.message() {
             Message::Text(text) if text == "2" => websocket.text("3"),
             message => {
@@ -306,6 +308,10 @@ fn waiting_for_anything_else_costs_nothing() {
 
 #[test]
 fn waiting_for_the_application_costs_nothing() {
+    if hosting::host().is_some() {
+        // There is no fallback.
+        return;
+    }
     let gate = Gate::default();
     let (connect, answer) = (gate.clone(), gate.clone());
     let options = options()
