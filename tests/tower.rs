@@ -301,7 +301,9 @@ async fn what_is_the_applications_is_refused() {
 /// Dozens of clients, half of which leave without a word, on both transports.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_left_of_clients_that_go() {
-    let layer = echo(Server::builder());
+    // A request whose connection ends with it may never come to us: then the heartbeat finds out.
+    let beat = Duration::from_millis(300);
+    let layer = echo(Server::builder().ping_interval(beat).ping_timeout(beat));
     let handle = layer.handle();
     let address = serve(Router::new().layer(layer)).await;
     let threads: Vec<_> = (0..8)
@@ -315,7 +317,7 @@ async fn nothing_is_left_of_clients_that_go() {
                     if (number + turn) % 2 == 0 {
                         connection.post(&target, "1").assert_ok("ok");
                     } else {
-                        // A poll that nobody waits for any more ends its session.
+                        // A poll that nobody waits for any more.
                         connection.request("GET", &target, &[], None);
                         drop(connection);
                     }
