@@ -51,6 +51,10 @@ fn has_body(headers: &HeaderMap) -> bool {
 
 impl<R: Runtime> Layer<R> {
     /// Takes a request of the endpoint's; gives back all others.
+    #[allow(
+        clippy::result_large_err,
+        reason = "what is given back is not worth an allocation each time"
+    )]
     pub(super) fn take<B>(&self, mut request: Request<B>) -> Result<BoxFuture<Response<Ours>>, Request<B>>
     where
         B: http_body::Body + Send + 'static,
