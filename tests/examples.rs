@@ -148,7 +148,7 @@ async fn inside_of_axum() {
     };
     let talk = async {
         let (sender, mut said) = tokio::sync::mpsc::unbounded_channel();
-        let client = Client::builder(&server.url).on("said", move |_socket, message: serde_json::Value| {
+        let client = Client::builder(&server.url).on("said", move |_socket, (message,): (serde_json::Value,)| {
             sender.send(message["text"].to_string()).expect("the test");
             async {}
         });
