@@ -89,6 +89,10 @@ impl Runtime for AsyncStd {
         drop(async_std::task::spawn(task));
     }
 
+    async fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+        Ok(async_std::task::spawn_blocking(work).await)
+    }
+
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         Ok((host, port).to_socket_addrs().await?.collect())
     }

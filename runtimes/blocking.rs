@@ -142,6 +142,10 @@ impl Runtime for Threads {
         }
     }
 
+    async fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+        self.shared.workers.run(work).await
+    }
+
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let host = String::from(host);
         self.offload(move || Ok((&host[..], port).to_socket_addrs()?.collect()))

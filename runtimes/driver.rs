@@ -6,7 +6,7 @@ use core::task::{Context, Poll};
 use std::boxed::Box;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread_local;
 use std::vec;
 use std::vec::Vec;
@@ -16,7 +16,7 @@ use super::log::log;
 use super::tasks::Tasks;
 use super::{Runtime, Stream};
 use crate::engineio::Refusal;
-use crate::http::{Request, Response};
+use crate::http::{FilePart, Request, Response};
 use crate::time::Instant;
 #[cfg(feature = "tls")]
 use crate::wire::tls::TlsError;
@@ -29,8 +29,14 @@ const READ: usize = 64 * 1024;
 #[cfg(all(feature = "blocking", unix))]
 const READ_AT_FIRST: usize = 4 * 1024;
 
+/// How much of a file is read at once.
+const PIECE: usize = 64 * 1024;
+
 /// After how many turns a connection lets others run.
 const TURNS: usize = 32;
+
+/// Of how many refused origins the log tells.
+const REFUSED_ORIGINS: usize = 32;
 
 /// Makes the future that runs the application's code for a new session.
 pub(crate) type MakeApp = Box<dyn Fn(&Arc<Cell<App>>, Option<Request>) -> BoxFuture<()> + Send + Sync>;
@@ -45,6 +51,38 @@ pub(crate) struct Shared<R> {
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) make_app: MakeApp,
     pub(crate) fallback: Option<Arc<Fallback>>,
+    /// Origins that were refused, and that the log has shown.
+    pub(crate) refused_origins: Mutex<Vec<Box<str>>>,
+}
+
+impl<R> Shared<R> {
+    /// Tells the log of each origin once: whoever develops a page has to see why it can not connect, and nobody may fill
+    /// the log.
+    pub(crate) fn note_refused_origin(&self, origin: &str) {
+        let mut seen = self.refused_origins.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = seen.len() < REFUSED_ORIGINS && !seen.iter().any(|seen| **seen == *origin);
+        if is_new {
+            seen.push(origin.into());
+        }
+        drop(seen);
+        if is_new {
+            log!(
+                warn,
+                "a page of {origin} was refused: it is of another origin than this server. To let it in, name it: \
+                 Cors::origins([\"{origin}\"]), or --cors {origin}; behind a proxy, see TrustedProxies"
+            );
+        } else {
+            log!(debug, "a page of {origin} was refused");
+        }
+    }
+}
+
+impl<R: Runtime> Shared<R> {
+    /// Runs the application's code for a new session, in a task of its own until a WebSocket's takes it.
+    pub(crate) fn begin(&self, cell: Arc<Cell<App>>, request: Option<Request>) {
+        cell.extra.set((self.make_app)(&cell, request));
+        self.runtime.spawn(self.tasks.track(SessionTask(cell)));
+    }
 }
 
 /// The buffers of a turn. They belong to the thread: an idle connection has none.
@@ -120,10 +158,10 @@ pub(crate) fn give_scratch_back(mut scratch: Box<Scratch>) {
     SCRATCH.set(Some(scratch));
 }
 
-/// One connection's task.
-pub(crate) struct ConnectionTask<R: Runtime> {
+/// One connection's task. Its stream is one of the runtime's, or somebody else's.
+pub(crate) struct ConnectionTask<R: Runtime, S = <R as Runtime>::Stream> {
     shared: Arc<Shared<R>>,
-    stream: R::Stream,
+    stream: S,
     connection: Connection<App>,
     /// The session did not want what the stream has: nobody waits for the stream, which must be read again when it does.
     deaf: bool,
@@ -136,9 +174,43 @@ pub(crate) struct ConnectionTask<R: Runtime> {
     /// The connection was told of the shutdown.
     told: bool,
     fallback: Option<BoxFuture<Response>>,
+    /// A body that is being sent.
+    body: Option<Box<Body>>,
     /// The application's code that this task runs: once it carries the session, it runs it to its end, also when the
     /// connection is over before.
     app: Option<Arc<Cell<App>>>,
+}
+
+/// A body that is read piece by piece.
+struct Body {
+    part: FilePart,
+    at: u64,
+    reading: Option<BoxFuture<io::Result<Vec<u8>>>>,
+}
+
+impl Body {
+    fn new(part: FilePart) -> Self {
+        Self {
+            part,
+            at: 0,
+            reading: None,
+        }
+    }
+
+    fn poll_piece<R: Runtime>(&mut self, runtime: &R, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
+        let reading = self.reading.get_or_insert_with(|| {
+            let (part, at, runtime) = (self.part.clone(), self.at, runtime.clone());
+            Box::pin(async move { runtime.offload(move || part.read(at, PIECE)).await? })
+        });
+        let Poll::Ready(piece) = reading.as_mut().poll(cx) else {
+            return Poll::Pending;
+        };
+        self.reading = None;
+        if let Ok(piece) = &piece {
+            self.at += piece.len() as u64;
+        }
+        Poll::Ready(piece)
+    }
 }
 
 /// What a turn came to.
@@ -150,8 +222,8 @@ enum Turn {
     Over,
 }
 
-impl<R: Runtime> ConnectionTask<R> {
-    pub(crate) fn new(shared: Arc<Shared<R>>, stream: R::Stream, connection: Connection<App>) -> Self {
+impl<R: Runtime, S: Stream> ConnectionTask<R, S> {
+    pub(crate) fn new(shared: Arc<Shared<R>>, stream: S, connection: Connection<App>) -> Self {
         Self {
             shared,
             stream,
@@ -162,8 +234,16 @@ impl<R: Runtime> ConnectionTask<R> {
             eof: false,
             told: false,
             fallback: None,
+            body: None,
             app: None,
         }
+    }
+
+    /// Has these bytes written before all others.
+    #[cfg(feature = "tower")]
+    pub(crate) fn with_first(mut self, bytes: Vec<u8>) -> Self {
+        self.stuck = bytes;
+        self
     }
 
     fn run(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<()> {
@@ -202,13 +282,14 @@ impl<R: Runtime> ConnectionTask<R> {
             self.handle_event(event);
             asked = true;
         }
-        if !read && !woken && !asked {
+        if !read && !woken && !asked && self.body.is_none() {
             return Turn::Idle;
         }
         self.run_app(cx);
         // The application may have taken its time.
         let now = self.shared.hub.now();
         self.run_fallback(now, cx, scratch);
+        self.run_body(now, cx, scratch);
         let wrote = match self.write(now, cx, scratch) {
             Ok(wrote) => wrote,
             Err(_) => return self.fail(),
@@ -329,14 +410,14 @@ impl<R: Runtime> ConnectionTask<R> {
     fn handle_event(&mut self, event: ConnectionEvent<App>) {
         match event {
             ConnectionEvent::Opened { cell, request, carried } => {
-                cell.extra.set((self.shared.make_app)(&cell, request));
                 if carried {
+                    cell.extra.set((self.shared.make_app)(&cell, request));
                     self.app = Some(cell);
                 } else {
-                    let task = SessionTask(cell);
-                    self.shared.runtime.spawn(self.shared.tasks.track(task));
+                    self.shared.begin(cell, request);
                 }
             }
+            ConnectionEvent::OriginRefused { origin } => self.shared.note_refused_origin(&origin),
             #[cfg(feature = "tls")]
             ConnectionEvent::TlsFailed { error, in_handshake } => {
                 let peer = self.connection.peer();
@@ -375,6 +456,28 @@ impl<R: Runtime> ConnectionTask<R> {
             drop_contained(answer);
         }
         self.connection.respond(now, &response, &mut scratch.output);
+        if self.connection.wants_body() {
+            self.body = response.file_part().cloned().map(|part| Box::new(Body::new(part)));
+        }
+    }
+
+    /// Asks for the next piece of a body, but not before the last one is out.
+    fn run_body(&mut self, now: Instant, cx: &mut Context<'_>, scratch: &mut Scratch) {
+        if !self.connection.wants_body() {
+            self.body = None;
+            return;
+        }
+        let Some(body) = self.body.as_mut().filter(|_| self.stuck.is_empty()) else {
+            return;
+        };
+        match body.poll_piece(&self.shared.runtime, cx) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(piece)) => self.connection.send_body(now, &piece, &mut scratch.output),
+            Poll::Ready(Err(error)) => {
+                log!(warn, "a file can not be read to its end: {error}");
+                self.connection.break_off_body();
+            }
+        }
     }
 
     fn run_app(&mut self, cx: &mut Context<'_>) {
@@ -388,7 +491,7 @@ impl<R: Runtime> ConnectionTask<R> {
     }
 }
 
-impl<R: Runtime> Future for ConnectionTask<R> {
+impl<R: Runtime, S: Stream> Future for ConnectionTask<R, S> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -409,7 +512,7 @@ impl<R: Runtime> Future for ConnectionTask<R> {
     }
 }
 
-impl<R: Runtime> Drop for ConnectionTask<R> {
+impl<R: Runtime, S> Drop for ConnectionTask<R, S> {
     fn drop(&mut self) {
         if let Some(cell) = &self.app {
             cell.extra.clear();

@@ -26,12 +26,15 @@ pub mod engineio;
 #[cfg(any(feature = "smol", feature = "async-std"))]
 pub mod futures_io;
 mod log;
+mod offload;
 #[cfg(feature = "smol")]
 pub mod smol;
 pub mod socketio;
 mod tasks;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+#[cfg(feature = "tower")]
+pub mod tower;
 
 /// An async runtime: a clock, timers, tasks and TCP.
 ///
@@ -52,6 +55,18 @@ pub trait Runtime: Clone + Send + Sync + 'static {
 
     /// Runs `task` to its end, independently of the caller.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
+
+    /// Runs code that may block, such as reading a file, where it holds up no other task. Unless the runtime has a better
+    /// way, a thread is started for it.
+    ///
+    /// # Errors
+    /// The code could not be run, or has panicked.
+    fn offload<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = io::Result<T>> + Send {
+        offload::on_a_thread(work)
+    }
 
     /// The addresses of a name. Bounded in time by the caller.
     fn resolve(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;

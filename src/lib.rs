@@ -116,6 +116,7 @@
 //! | `blocking` | servers and clients on plain threads, without `async` | `blocking` |
 //! | `runtime::socketio` | Socket.IO on any runtime: `Server`, `Namespace`, `Socket`, `Broadcast`; `client::Client` | `wire` |
 //! | `runtime::engineio` | Engine.IO on any runtime: `Server`, `Socket`, `Sender`, `Handle`, `Client` | `wire` |
+//! | `tower` | both as a service and a layer, inside of hyper, axum and whatever else speaks `tower` | `tower` |
 //! | `runtime` | the traits that a runtime brings, the async drivers | `wire` |
 //! | `tls` | certificates and trust of servers and clients, for `https` and `wss` | `tls` |
 //! | `wire` | HTTP/1.1, WebSocket, one TCP connection, the hub with all sessions, a client's streams: bytes in, bytes out | `wire` |
@@ -134,7 +135,9 @@
 //! | `wire` | `wire` and `runtime`, over `httparse` and `tungstenite` |
 //! | `tokio`, `smol`, `async-std` | the module of that runtime; brings `wire` |
 //! | `blocking` | the module `blocking`, on Unix; brings `wire` |
+//! | `tower` | the module of that name, on the runtime that is chosen beside it; brings `wire` |
 //! | `tls` | `https` and `wss` for both ends, on every runtime: the module `tls`, over `rustls` |
+//! | `v3` | Engine.IO 3 beside 4 on servers, where it is switched on: `Builder::eio3` |
 //! | `tracing` | log lines of the drivers |
 //! | `cli` | the program `sansocket`, with every runtime there is |
 //!
@@ -182,6 +185,8 @@ pub use runtime::blocking;
 pub use runtime::smol;
 #[cfg(feature = "tokio")]
 pub use runtime::tokio;
+#[cfg(feature = "tower")]
+pub use runtime::tower;
 #[cfg(feature = "tls")]
 pub use wire::tls;
 
@@ -189,6 +194,16 @@ pub use wire::tls;
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../docs/client.md")]
 struct ClientDoctests;
+
+/// Compiles the programs in the guide to a server's options.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../docs/server-options.md")]
+struct ServerOptionsDoctests;
+
+/// Compiles the programs in the guide to other people's applications.
+#[cfg(all(doctest, feature = "tokio", feature = "tower"))]
+#[doc = include_str!("../docs/inside-other-apps.md")]
+struct InsideOtherAppsDoctests;
 
 /// Compiles and runs the programs in Socket.IO's documentation.
 #[cfg(all(doctest, feature = "tokio", feature = "blocking", unix))]

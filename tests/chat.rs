@@ -8,6 +8,8 @@
 #[allow(dead_code, reason = "the other suites want more of it")]
 #[path = "socketio/client.rs"]
 mod client;
+#[path = "server/hosting.rs"]
+mod hosting;
 #[allow(dead_code, reason = "the other suite wants more of them")]
 #[path = "protocol/http.rs"]
 mod http;

@@ -128,6 +128,45 @@ async fn a_loop_of_ones_own_serves_whoever_comes() {
     tokio::time::timeout(ENOUGH, talk).await.expect("in time");
 }
 
+#[tokio::test]
+async fn inside_of_axum() {
+    use sansocket::tokio::socketio::Client;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let server = Server::start("axum");
+    let request = async |head: &str, body: &str| {
+        let address = server.url.trim_start_matches("http://");
+        let mut stream = tokio::net::TcpStream::connect(address).await.expect("it listens");
+        let request = format!(
+            "{head} HTTP/1.0\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.expect("it reads");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.expect("it is text");
+        response
+    };
+    let talk = async {
+        let (sender, mut said) = tokio::sync::mpsc::unbounded_channel();
+        let client = Client::builder(&server.url).on("said", move |_socket, (message,): (serde_json::Value,)| {
+            sender.send(message["text"].to_string()).expect("the test");
+            async {}
+        });
+        let client = client.connect().await.expect("it is let in");
+        let message = serde_json::json!({"who": "Ada", "text": "hello"});
+        assert_eq!(client.call::<u64>("say", &message).await.expect("an answer"), 1);
+        assert_eq!(said.recv().await.as_deref(), Some("\"hello\""));
+        let response = request("POST /say", r#"{"who":"curl","text":"hello too"}"#).await;
+        assert!(response.ends_with("\r\n\r\n2"), "{response}");
+        assert_eq!(said.recv().await.as_deref(), Some("\"hello too\""));
+        let response = request("GET /count", "").await;
+        assert!(response.ends_with("\r\n\r\n2"), "{response}");
+        let response = request("GET /nowhere", "").await;
+        assert!(response.starts_with("HTTP/1.0 404"), "{response}");
+    };
+    tokio::time::timeout(ENOUGH, talk).await.expect("in time");
+}
+
 #[test]
 fn a_chat() {
     let server = Server::start("socketio_server");

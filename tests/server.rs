@@ -1,11 +1,12 @@
 //! The library's server, from both of its sides: the application's, through the public API, and the client's,
 //! through clients written by hand on plain sockets.
 //!
-//! A test hosts a server of its own in a thread, on tokio or on the runtime that `SANSOCKET_RUNTIME` names; the clients block in the test's thread. What
+//! A test hosts a server of its own in a thread, on tokio or on the runtime that `SANSOCKET_RUNTIME` names,
+//! or inside of the HTTP server that `SANSOCKET_HOST` names; the clients block in the test's thread. What
 //! handlers see comes back through channels. Every test ends with [`server::Server::finish`]: no session stayed behind,
 //! the server ended when it was asked to, and nothing that its handlers held is left.
 
-#![cfg(feature = "cli")]
+#![cfg(all(feature = "cli", feature = "tower"))]
 
 // How to talk to it: the clients of the program's own tests.
 #[allow(dead_code, reason = "the other suite wants more of them")]
@@ -19,6 +20,8 @@ mod session;
 mod websocket;
 
 // How to host it, and how to wait.
+#[path = "server/hosting.rs"]
+mod hosting;
 #[allow(dead_code, reason = "the other suites want more of it")]
 #[path = "server/runtime.rs"]
 mod runtime;

@@ -1,9 +1,10 @@
 //! Socket.IO servers from outside: the program's, by the rows of its contract, and the library's, by what handlers see and
 //! what clients get. The clients are written by hand on plain sockets.
 //!
-//! They run on tokio, or on the runtime that `SANSOCKET_RUNTIME` names.
+//! They run on tokio, or on the runtime that `SANSOCKET_RUNTIME` names; the library's also inside of the HTTP
+//! server that `SANSOCKET_HOST` names.
 
-#![cfg(feature = "cli")]
+#![cfg(all(feature = "cli", feature = "tower"))]
 
 // How to talk to it: the clients of the program's own tests.
 #[allow(dead_code, reason = "the other suite wants more of them")]
@@ -19,6 +20,8 @@ mod session;
 mod websocket;
 
 // How to host it, and how to wait.
+#[path = "server/hosting.rs"]
+mod hosting;
 #[allow(dead_code, reason = "the other suites want more of it")]
 #[path = "server/runtime.rs"]
 mod runtime;

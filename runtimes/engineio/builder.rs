@@ -4,17 +4,20 @@ use core::fmt;
 use core::future::{Future, ready};
 use core::net::SocketAddr;
 use core::time::Duration;
+use std::borrow::Cow;
 use std::boxed::Box;
 use std::io;
+use std::string::String;
 use std::sync::Arc;
 
+use super::fallback::Fallback;
 use super::server::{Connect, Events, Outcome, Server};
 use super::socket::Sender;
 use crate::engineio::{CloseReason, Config, Data, Refusal, Transport};
 use crate::error::{Error, Result};
-use crate::http::{Cors, Endpoint, Request, Response};
+use crate::http::{Compression, Cookie, Cors, Endpoint, ExtraHeaders, Request, RequestView, TrustedProxies};
 use crate::runtime::Runtime;
-use crate::runtime::driver::Fallback;
+use crate::runtime::driver;
 use crate::wire::{Entropy, Limits};
 
 /// Longer times are a mistake, and clients may not take them.
@@ -33,7 +36,7 @@ pub struct Builder<R, D = (), H = ()> {
     pub(super) limits: Limits,
     pub(super) entropy: Entropy,
     pub(super) connect: Connect<D>,
-    pub(super) fallback: Option<Fallback>,
+    pub(super) fallback: Option<driver::Fallback>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<crate::wire::tls::Acceptor>,
     pub(super) handlers: H,
@@ -227,6 +230,120 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Builder<R, D, H> {
         self
     }
 
+    /// Whether clients of Engine.IO 3 (of before 2020) are served beside those of 4. They are refused with error 5.
+    #[must_use]
+    #[cfg(feature = "v3")]
+    pub fn eio3(mut self, serve: bool) -> Self {
+        self.endpoint.set_eio3(serve);
+        self
+    }
+
+    /// Proxies whose word is taken for the client's address, scheme and host. None.
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.endpoint.terms_mut().set_trusted_proxies(proxies);
+        self
+    }
+
+    /// Which polling responses are compressed (Python's `http_compression` and `compression_threshold`). Those of 1,024
+    /// bytes and more.
+    #[must_use]
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.endpoint.terms_mut().set_compression(compression);
+        self
+    }
+
+    /// A cookie with the session's id, in the response that opens a session by polling. None.
+    #[must_use]
+    pub fn cookie(mut self, cookie: Cookie) -> Self {
+        self.endpoint.terms_mut().set_cookie(cookie);
+        self
+    }
+
+    /// The same, made for each request; `None` sends none, and one that can not be a cookie is left out.
+    ///
+    /// This function, like those of [`headers_with`](Self::headers_with), [`allow_request`](Self::allow_request),
+    /// [`session_ids`](Self::session_ids) and [`Cors::when`], runs on the thread that serves the request, and must not wait
+    /// for anything. A panic in it costs that request and no other.
+    #[must_use]
+    pub fn cookie_with(mut self, make: impl Fn(&RequestView<'_>) -> Option<Cookie> + Send + Sync + 'static) -> Self {
+        self.endpoint.terms_mut().set_cookie_with(make);
+        self
+    }
+
+    /// A header of every response of the endpoint; may be called for several.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
+        self.endpoint.terms_mut().add_header(name, value);
+        self
+    }
+
+    /// A header of the first response of each session; may be called for several.
+    #[must_use]
+    pub fn initial_header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
+        self.endpoint.terms_mut().add_initial_header(name, value);
+        self
+    }
+
+    /// Has this add headers to each response, as the request has it. See [`cookie_with`](Self::cookie_with).
+    #[must_use]
+    pub fn headers_with(mut self, add: impl Fn(&RequestView<'_>, &mut ExtraHeaders) + Send + Sync + 'static) -> Self {
+        self.endpoint.terms_mut().set_headers_with(add);
+        self
+    }
+
+    /// Asks this about each request that would open a session, before there is one. See [`cookie_with`](Self::cookie_with);
+    /// what has to ask somebody else is a matter for [`on_connect`](Builder::on_connect).
+    #[must_use]
+    pub fn allow_request(
+        mut self,
+        allow: impl Fn(&RequestView<'_>) -> Result<(), Refusal> + Send + Sync + 'static,
+    ) -> Self {
+        self.endpoint.terms_mut().set_allow_request(allow);
+        self
+    }
+
+    /// Has this make the ids of sessions (Python's `generate_id`), in place of 120 random bits. Whoever guesses an id speaks
+    /// for its client. See [`cookie_with`](Self::cookie_with).
+    ///
+    /// An id is 1 to 64 characters of `A-Z a-z 0-9 - . _ ~`. Where there is a session of that id already, another is asked
+    /// for, a few times; a client for whom there is none gets 400.
+    #[must_use]
+    pub fn session_ids(mut self, make: impl Fn(&RequestView<'_>) -> String + Send + Sync + 'static) -> Self {
+        self.endpoint.terms_mut().set_session_ids(make);
+        self
+    }
+
+    /// How many sessions there may be at a time: [`Limits::max_sessions`]. 1,000,000.
+    #[must_use]
+    pub fn max_sessions(mut self, sessions: usize) -> Self {
+        self.limits.max_sessions = Some(sessions);
+        self
+    }
+
+    /// How many of them for one address: [`Limits::max_sessions_per_address`]. No limit. Behind a proxy, set
+    /// [`trusted_proxies`](Self::trusted_proxies) too.
+    #[must_use]
+    pub fn max_sessions_per_address(mut self, sessions: usize) -> Self {
+        self.limits.max_sessions_per_address = Some(sessions);
+        self
+    }
+
+    /// How many connections there may be at a time: [`Limits::max_connections`]. 1,000,000.
+    #[must_use]
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.limits.max_connections = Some(connections);
+        self
+    }
+
+    /// How many of them from one address: [`Limits::max_connections_per_address`]. No limit. Behind a proxy, set
+    /// [`trusted_proxies`](Self::trusted_proxies) too.
+    #[must_use]
+    pub fn max_connections_per_address(mut self, connections: usize) -> Self {
+        self.limits.max_connections_per_address = Some(connections);
+        self
+    }
+
     /// All limits and times of sessions, in place of those that were set before.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
@@ -249,14 +366,14 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Builder<R, D, H> {
         self
     }
 
-    /// Answers requests for other paths. Without it they get 404.
+    /// Answers requests for other paths: an async closure, or [`StaticFiles`](crate::http::StaticFiles). Without it they get
+    /// 404.
+    ///
+    /// The type of a closure's argument has to be written: `|request: Request| async move { … }`.
     #[must_use]
-    pub fn fallback<F, Fut>(mut self, fallback: F) -> Self
-    where
-        F: Fn(Request) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Response> + Send + 'static,
-    {
-        self.fallback = Some(Box::new(move |request| Box::pin(fallback(request))));
+    pub fn fallback(mut self, fallback: impl Fallback<R>) -> Self {
+        let runtime = self.runtime.clone();
+        self.fallback = Some(Box::new(move |request| fallback.answer(&runtime, request)));
         self
     }
 
@@ -282,7 +399,7 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Builder<R, D, H> {
         Server::new(self, listener)
     }
 
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         let unusable = |what, why| Err(Error::Unusable { what, why });
         let (polling, websocket) = (
             self.endpoint.serves(Transport::Polling),
@@ -295,6 +412,7 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Builder<R, D, H> {
         if !self.endpoint.path().bytes().all(plain) {
             return unusable("path", "it has a character that a path does not show as it is");
         }
+        self.endpoint.terms().check()?;
         if self.config.ping_timeout.is_zero() {
             return unusable("ping_timeout", "it is zero");
         }

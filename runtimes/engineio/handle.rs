@@ -50,6 +50,18 @@ impl Control {
         state.deadline
     }
 
+    /// The server is to end, at this time at the latest.
+    pub(super) fn end_by(&self, deadline: Instant) {
+        let server = {
+            let mut state = self.lock();
+            state.deadline = Some(state.deadline.map_or(deadline, |earlier| earlier.min(deadline)));
+            state.server.take()
+        };
+        if let Some(server) = server {
+            server.wake();
+        }
+    }
+
     /// The server has ended.
     pub(super) fn end(&self) {
         let waiting = {
@@ -64,6 +76,12 @@ impl Control {
 impl Handle {
     pub(super) fn new(hub: Arc<Hub<App>>, control: Arc<Control>) -> Self {
         Self { hub, control }
+    }
+
+    /// Ends the server at once, and waits for nothing.
+    #[cfg(feature = "tower")]
+    pub(in crate::runtime) fn cut(&self) {
+        self.control.end_by(self.hub.now());
     }
 
     /// What time it is on the server's clock.
@@ -110,15 +128,12 @@ impl Handle {
     ///
     /// Clients of sessions that are being closed can still connect, to fetch the rest.
     pub async fn shutdown(&self, patience: Duration) {
-        let server = {
-            let deadline = self.hub.now() + patience;
-            let mut state = self.control.lock();
-            state.deadline = Some(state.deadline.map_or(deadline, |earlier| earlier.min(deadline)));
-            state.server.take()
-        };
-        if let Some(server) = server {
-            server.wake();
-        }
+        self.control.end_by(self.hub.now() + patience);
+        self.ended().await;
+    }
+
+    /// Ready when the server has ended, whoever has ended it.
+    pub async fn ended(&self) {
         poll_fn(|cx| {
             let mut state = self.control.lock();
             if state.ended {

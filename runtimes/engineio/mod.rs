@@ -6,6 +6,7 @@
 
 mod builder;
 mod client;
+mod fallback;
 mod handle;
 mod server;
 mod socket;
@@ -19,6 +20,9 @@ pub use builder::Builder;
 pub(crate) use builder::os_entropy;
 pub(in crate::runtime) use client::Parts;
 pub use client::{Client, ClientBuilder, ClientEvent, ClientHandlers, ClientSender};
+pub use fallback::{Answering, Fallback, FilesOr};
 pub use handle::Handle;
+#[cfg(feature = "tower")]
+pub(in crate::runtime) use server::Hosted;
 pub use server::{Events, Outcome, Server};
 pub use socket::{Sender, Socket};

@@ -138,24 +138,9 @@ impl<R: Runtime> Server<R> {
 
 impl<R: Runtime, D: Send + Sync + 'static, H> Server<R, D, H> {
     pub(super) fn new(mut options: Builder<R, D, H>, listener: R::Listener) -> Result<Self> {
-        builder::settle(&mut options);
         let runtime = options.runtime.clone();
         let local_addr = runtime.local_addr(&listener)?;
-        let clock = {
-            let runtime = runtime.clone();
-            move || runtime.now()
-        };
-        let entropy = core::mem::replace(&mut options.entropy, Box::new(|_| ()));
-        let hub = Hub::new(
-            options.config.clone(),
-            options.endpoint.clone(),
-            options.limits.clone(),
-            clock,
-            entropy,
-        );
-        let hub = hub
-            .keep_requests(options.connect.wants_request())
-            .with_fallback(options.fallback.is_some());
+        let hub = make_hub(&mut options);
         #[cfg(feature = "tls")]
         let hub = hub.with_tls(options.tls.take());
         Ok(Self {
@@ -179,74 +164,109 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Server<R, D, H> {
     }
 
     async fn run(self, make_app: MakeApp, fallback: Option<Arc<crate::runtime::driver::Fallback>>) -> Result<()> {
-        let shared = Arc::new(Shared {
-            runtime: self.runtime,
-            hub: self.hub,
-            tasks: Arc::new(Tasks::default()),
-            make_app,
-            fallback,
-        });
-        let control = self.ending.0.clone();
-        // Whether this future comes to its end or is dropped: then nothing of the server is left running.
-        let _end = End {
-            hub: shared.hub.clone(),
-            tasks: shared.tasks.clone(),
-            _ending: self.ending,
-        };
-        let mut clock = Clock::new(shared.clone());
-        let mut accepting = Some(Box::pin(accept(shared.clone(), self.listener)));
-        let mut stopping: Option<(crate::time::Instant, Pin<Box<R::Sleep>>)> = None;
-        let mut drained = false;
-        poll_fn(|cx| {
-            clock.poll(cx);
-            let deadline = control.poll_deadline(cx);
-            // Clients of sessions that are closing may come back for the rest until there are none.
-            if let Some(accepting) = &mut accepting {
-                // It never ends by itself.
-                let _pending = accepting.as_mut().poll(cx);
-            }
-            let Some(deadline) = deadline else {
-                return Poll::Pending;
-            };
-            if !shared.hub.is_closing() {
-                let now = shared.hub.now();
-                if deadline <= now {
-                    return Poll::Ready(());
-                }
-                shared.hub.close(now);
-            }
-            if stopping.as_ref().is_none_or(|(until, _)| *until != deadline) {
-                stopping = Some((deadline, Box::pin(shared.runtime.sleep_until(deadline))));
-            }
-            let over = stopping.as_mut().map(|(_, sleep)| sleep.as_mut().poll(cx));
-            if over.is_some_and(|over| over.is_ready()) {
-                return Poll::Ready(());
-            }
-            if !drained && shared.hub.poll_empty(cx).is_ready() {
-                drained = true;
-                // Whoever still comes is refused by the system, rather than left hanging.
-                accepting = None;
-                shared.tasks.wake_all();
-            }
-            if drained {
-                shared.tasks.poll_idle(cx)
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
-        // What is left is cut off. It is gone when this is ready, unless a handler blocks its thread: nobody waits for that.
-        shared.tasks.abort();
-        let mut impatience = pin!(shared.runtime.sleep_until(shared.hub.now() + LAST_PATIENCE));
-        poll_fn(|cx| {
-            if impatience.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(());
-            }
-            shared.tasks.poll_idle(cx)
-        })
-        .await;
+        let shared = share(self.runtime, self.hub, make_app, fallback);
+        let accepting = accept(shared.clone(), self.listener);
+        run(shared, self.ending, Some(Box::pin(accepting))).await;
         Ok(())
     }
+}
+
+fn make_hub<R: Runtime, D, H>(options: &mut Builder<R, D, H>) -> Hub<App> {
+    builder::settle(options);
+    let runtime = options.runtime.clone();
+    let clock = move || runtime.now();
+    let entropy = core::mem::replace(&mut options.entropy, Box::new(|_| ()));
+    let hub = Hub::new(
+        options.config.clone(),
+        options.endpoint.clone(),
+        options.limits.clone(),
+        clock,
+        entropy,
+    );
+    hub.keep_requests(options.connect.wants_request())
+        .with_fallback(options.fallback.is_some())
+}
+
+fn share<R>(
+    runtime: R,
+    hub: Arc<Hub<App>>,
+    make_app: MakeApp,
+    fallback: Option<Arc<crate::runtime::driver::Fallback>>,
+) -> Arc<Shared<R>> {
+    Arc::new(Shared {
+        runtime,
+        hub,
+        tasks: Arc::new(Tasks::default()),
+        make_app,
+        fallback,
+        refused_origins: std::sync::Mutex::default(),
+    })
+}
+
+/// Sees to all deadlines of a server, and to its end, while it accepts connections; or while somebody else does.
+async fn run<R: Runtime, A: Future<Output = ()>>(
+    shared: Arc<Shared<R>>,
+    ending: Ending,
+    mut accepting: Option<Pin<Box<A>>>,
+) {
+    let control = ending.0.clone();
+    // Whether this future comes to its end or is dropped: then nothing of the server is left running.
+    let _end = End {
+        hub: shared.hub.clone(),
+        tasks: shared.tasks.clone(),
+        _ending: ending,
+    };
+    let mut clock = Clock::new(shared.clone());
+    let mut stopping: Option<(crate::time::Instant, Pin<Box<R::Sleep>>)> = None;
+    let mut drained = false;
+    poll_fn(|cx| {
+        clock.poll(cx);
+        let deadline = control.poll_deadline(cx);
+        // Clients of sessions that are closing may come back for the rest until there are none.
+        if let Some(accepting) = &mut accepting {
+            // It never ends by itself.
+            let _pending = accepting.as_mut().poll(cx);
+        }
+        let Some(deadline) = deadline else {
+            return Poll::Pending;
+        };
+        if !shared.hub.is_closing() {
+            let now = shared.hub.now();
+            if deadline <= now {
+                return Poll::Ready(());
+            }
+            shared.hub.close(now);
+        }
+        if stopping.as_ref().is_none_or(|(until, _)| *until != deadline) {
+            stopping = Some((deadline, Box::pin(shared.runtime.sleep_until(deadline))));
+        }
+        let over = stopping.as_mut().map(|(_, sleep)| sleep.as_mut().poll(cx));
+        if over.is_some_and(|over| over.is_ready()) {
+            return Poll::Ready(());
+        }
+        if !drained && shared.hub.poll_empty(cx).is_ready() {
+            drained = true;
+            // Whoever still comes is refused by the system, rather than left hanging.
+            accepting = None;
+            shared.tasks.wake_all();
+        }
+        if drained {
+            shared.tasks.poll_idle(cx)
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+    // What is left is cut off. It is gone when this is ready, unless a handler blocks its thread: nobody waits for that.
+    shared.tasks.abort();
+    let mut impatience = pin!(shared.runtime.sleep_until(shared.hub.now() + LAST_PATIENCE));
+    poll_fn(|cx| {
+        if impatience.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        shared.tasks.poll_idle(cx)
+    })
+    .await;
 }
 
 /// Accepts connections, for ever.
@@ -268,7 +288,12 @@ async fn accept<R: Runtime>(shared: Arc<Shared<R>>, listener: R::Listener) {
         }
         match shared.runtime.accept(&listener).await {
             Ok((stream, peer)) => {
-                let connection = Connection::new(shared.hub.clone(), peer, shared.hub.now());
+                let Some(connection) = Connection::admit(shared.hub.clone(), peer, shared.hub.now()) else {
+                    // Which closes it.
+                    log!(debug, "too many connections: {peer} is hung up on");
+                    drop(stream);
+                    continue;
+                };
                 let task = ConnectionTask::new(shared.clone(), stream, connection);
                 shared.runtime.spawn(shared.tasks.track(task));
             }
@@ -330,8 +355,21 @@ impl<R: Runtime, D: Send + Sync + 'static> Server<R, D> {
         F: Fn(Socket<D>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
-        let (connect, handler) = self.options.take_connect(handler);
-        let make_app: MakeApp = Box::new(move |cell, request| {
+        let make_app = self.options.app_of(handler);
+        let fallback = self.options.fallback.take().map(builder::share);
+        self.run(make_app, fallback).await
+    }
+}
+
+impl<R: Runtime, D: Send + Sync + 'static> Builder<R, D> {
+    /// What runs this handler for each session.
+    fn app_of<F, Fut>(&mut self, handler: F) -> MakeApp
+    where
+        F: Fn(Socket<D>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        let (connect, handler) = self.take_connect(handler);
+        Box::new(move |cell, request| {
             let (cell, connect, handler) = (cell.clone(), connect.clone(), handler.clone());
             Box::pin(async move {
                 if let Some(socket) = open(cell, &connect, request).await {
@@ -350,9 +388,7 @@ impl<R: Runtime, D: Send + Sync + 'static> Server<R, D> {
                     }
                 }
             })
-        });
-        let fallback = self.options.fallback.take().map(builder::share);
-        self.run(make_app, fallback).await
+        })
     }
 }
 
@@ -363,18 +399,95 @@ impl<R: Runtime, D: Send + Sync + 'static> Server<R, D, Events<D>> {
     /// # Errors
     /// None at present.
     pub async fn serve(mut self) -> Result<()> {
-        let handlers = core::mem::take(&mut self.options.handlers);
-        let (connect, handlers) = self.options.take_connect(handlers);
-        let make_app: MakeApp = Box::new(move |cell, request| {
+        let make_app = self.options.app_of_events();
+        let fallback = self.options.fallback.take().map(builder::share);
+        self.run(make_app, fallback).await
+    }
+}
+
+impl<R: Runtime, D: Send + Sync + 'static> Builder<R, D, Events<D>> {
+    /// What runs the handlers for each session.
+    fn app_of_events(&mut self) -> MakeApp {
+        let handlers = core::mem::take(&mut self.handlers);
+        let (connect, handlers) = self.take_connect(handlers);
+        Box::new(move |cell, request| {
             let (cell, connect, handlers) = (cell.clone(), connect.clone(), handlers.clone());
             Box::pin(async move {
                 if let Some(socket) = open(cell, &connect, request).await {
                     handlers.run(socket).await;
                 }
             })
+        })
+    }
+}
+
+/// A server whose connections are somebody else's: it runs until it is shut down, or nobody can reach it any more.
+#[cfg(feature = "tower")]
+pub(in crate::runtime) struct Hosted<R: Runtime> {
+    pub(in crate::runtime) shared: Arc<Shared<R>>,
+    pub(in crate::runtime) handle: Handle,
+}
+
+#[cfg(feature = "tower")]
+impl<R: Runtime> Hosted<R> {
+    fn start<D, H, T>(
+        mut options: Builder<R, D, H>,
+        app_of: impl FnOnce(&mut Builder<R, D, H>) -> MakeApp,
+        held: T,
+    ) -> Result<Self>
+    where
+        D: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        options.check()?;
+        if options.fallback.is_some() {
+            return Err(Error::Unusable {
+                what: "fallback",
+                why: "other paths are those of the application around",
+            });
+        }
+        #[cfg(feature = "tls")]
+        if options.tls.is_some() {
+            return Err(Error::Unusable {
+                what: "tls",
+                why: "it is a matter of the HTTP server around",
+            });
+        }
+        let hub = Arc::new(make_hub(&mut options));
+        let ending = Ending(Arc::default());
+        let handle = Handle::new(hub.clone(), ending.0.clone());
+        let make_app = app_of(&mut options);
+        let shared = share(options.runtime, hub, make_app, None);
+        let running = run(shared.clone(), ending, None::<Pin<Box<core::future::Pending<()>>>>);
+        shared.runtime.spawn(async move {
+            running.await;
+            drop(held);
         });
-        let fallback = self.options.fallback.take().map(builder::share);
-        self.run(make_app, fallback).await
+        Ok(Self { shared, handle })
+    }
+
+    /// In the accept style. `held` is dropped when the server is over.
+    pub(in crate::runtime) fn accepting<D, F, Fut, T>(options: Builder<R, D>, handler: F, held: T) -> Result<Self>
+    where
+        D: Send + Sync + 'static,
+        F: Fn(Socket<D>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+        T: Send + 'static,
+    {
+        Self::start(options, |options| options.app_of(handler), held)
+    }
+
+    /// In the event style.
+    pub(in crate::runtime) fn events<D: Send + Sync + 'static>(options: Builder<R, D, Events<D>>) -> Result<Self> {
+        Self::start(options, Builder::app_of_events, ())
+    }
+}
+
+/// Nobody holds the service any more, so no client can come, or come back: what is left of the server ends at once.
+#[cfg(feature = "tower")]
+impl<R: Runtime> Drop for Hosted<R> {
+    fn drop(&mut self) {
+        self.handle.cut();
     }
 }
 

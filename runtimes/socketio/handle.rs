@@ -131,6 +131,13 @@ impl Handle {
         }
     }
 
+    /// Ready when the server has ended, whoever has ended it; at once where it does not serve.
+    pub async fn ended(&self) {
+        if let Some(engine) = self.registry.engine.get() {
+            engine.ended().await;
+        }
+    }
+
     /// Ends the server at once, without a word to anybody.
     pub async fn abort(&self) {
         self.shutdown(Duration::ZERO).await;

@@ -13,6 +13,8 @@ use super::registry::Registry;
 use crate::error::Result;
 use crate::http::Request;
 use crate::runtime::Runtime;
+#[cfg(feature = "tower")]
+use crate::runtime::engineio::Hosted;
 use crate::runtime::engineio::{Builder as EngineBuilder, Handle as EngineHandle, Server as EngineServer};
 
 /// A server: its namespaces are made and given handlers, then it is bound to an address and serves.
@@ -89,6 +91,36 @@ impl<R: Runtime> Server<R> {
             handle: self.handle,
             end,
         })
+    }
+}
+
+#[cfg(feature = "tower")]
+impl<R: Runtime> Server<R> {
+    /// Serves inside of an application of hyper's, axum's or any other that speaks `tower`: see
+    /// [`tower`](crate::runtime::tower). The server runs from now on, on its runtime, where this must be called.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`](crate::Error::Unusable) for options that can not be used, among them a fallback and TLS, which
+    /// are the application's.
+    pub fn layer(self) -> Result<crate::runtime::tower::Layer<R>> {
+        let registry = self.handle.registry.clone();
+        let end = End(registry.clone());
+        let engine = self.engine.on_connect(|request| ready(Ok(Arc::new(request))));
+        let hosted = Hosted::accepting(
+            engine,
+            move |socket| {
+                let registry = registry.clone();
+                async move {
+                    let request = socket.data().clone();
+                    attend(registry, socket, Some(request)).await;
+                    Ok(())
+                }
+            },
+            end,
+        )?;
+        // A server is hosted once: it is taken.
+        let _first = self.handle.registry.engine.set(hosted.handle.clone());
+        Ok(crate::runtime::tower::Layer::new(hosted))
     }
 }
 

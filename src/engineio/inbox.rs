@@ -5,8 +5,8 @@
 
 use alloc::collections::VecDeque;
 
-use super::Data;
 use super::payload::Packets;
+use super::{Data, v3};
 
 /// What a message costs beside its bytes: its place in the queue and the allocation's own book-keeping.
 const MESSAGE_OVERHEAD: usize = 64;
@@ -26,7 +26,30 @@ pub(super) struct Inbox {
 enum Entry {
     Message(Data),
     /// Looked through already: it is valid, and may hold packets that are no messages.
-    Body(Packets),
+    Body(Body),
+}
+
+/// A polling body.
+#[derive(Debug)]
+pub(super) enum Body {
+    V3(v3::Packets),
+    V4(Packets),
+}
+
+impl Body {
+    fn remaining(&self) -> usize {
+        match self {
+            Self::V3(packets) => packets.remaining(),
+            Self::V4(packets) => packets.remaining(),
+        }
+    }
+
+    fn next_message(&mut self) -> Option<Data> {
+        match self {
+            Self::V3(packets) => packets.next_message(),
+            Self::V4(packets) => packets.next_message(),
+        }
+    }
 }
 
 impl Inbox {
@@ -37,7 +60,7 @@ impl Inbox {
         }
     }
 
-    pub(super) fn push_body(&mut self, packets: Packets) {
+    pub(super) fn push_body(&mut self, packets: Body) {
         if !self.discarding {
             self.cost += packets.remaining() + MESSAGE_OVERHEAD;
             self.entries.push_back(Entry::Body(packets));

@@ -18,6 +18,8 @@ pub mod payload;
 mod refusal;
 mod session;
 pub mod state;
+#[cfg_attr(not(feature = "wire"), allow(unreachable_pub))]
+pub(crate) mod v3;
 
 pub use close::{CloseReason, Closed};
 pub use config::Config;
@@ -25,6 +27,7 @@ pub use handshake::{Handshake, Sid};
 pub use packet::{Data, PROBE, Packet, PacketError, Str};
 pub use refusal::{ErrorCode, Refusal};
 pub use session::{Answer, Carrier, Event, Input, ReqId, SendError, Session, Transmit, Violation};
+pub use v3::Version;
 
 /// How the packets of a session travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

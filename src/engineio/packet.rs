@@ -137,6 +137,9 @@ pub enum PacketError {
     /// The handshake is not the JSON object that it must be, or lacks a field, or holds an unusable value.
     #[error("invalid handshake")]
     InvalidHandshake,
+    /// A length in a payload of version 3 is none, or there is less than it says.
+    #[error("invalid length in a payload")]
+    InvalidLength,
     /// A polling body is not UTF-8.
     #[error("packet is not UTF-8")]
     NotUtf8,

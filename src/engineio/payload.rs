@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::packet::{self, Data, Packet, PacketError, PacketType, Str};
+use super::v3::{self, Version};
 
 /// The byte between two packets.
 pub const SEPARATOR: u8 = 0x1e;
@@ -117,24 +118,53 @@ pub struct Encoder<'a> {
     out: &'a mut Vec<u8>,
     start: usize,
     count: usize,
+    version: Version,
 }
 
 impl<'a> Encoder<'a> {
     /// Appends to `out`, which may hold something else before it.
     pub fn new(out: &'a mut Vec<u8>) -> Self {
+        Self::of(Version::V4, out)
+    }
+
+    /// The same for a client of this version.
+    pub fn of(version: Version, out: &'a mut Vec<u8>) -> Self {
         let start = out.len();
-        Self { out, start, count: 0 }
+        Self {
+            out,
+            start,
+            count: 0,
+            version,
+        }
     }
 
     /// Adds one packet.
     pub fn push(&mut self, packet: &Packet) {
-        self.separate();
-        packet.encode(self.out);
+        match (self.version, packet) {
+            (_, Packet::Message(data)) => self.push_message(data),
+            (Version::V4, packet) => {
+                self.separate();
+                packet.encode(self.out);
+            }
+            (Version::V3, packet) => self.push_with_length(|out| packet.encode(out)),
+        }
     }
 
     pub(crate) fn push_message(&mut self, data: &Data) {
-        self.separate();
-        packet::encode_message(data, self.out);
+        match self.version {
+            Version::V4 => {
+                self.separate();
+                packet::encode_message(data, self.out);
+            }
+            Version::V3 => self.push_with_length(|out| v3::encode_message(data, out)),
+        }
+    }
+
+    fn push_with_length(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
+        let mut packet = Vec::new();
+        encode(&mut packet);
+        v3::push(&packet, self.out);
+        self.count += 1;
     }
 
     /// How many packets were added.

@@ -117,6 +117,15 @@ impl Refusal {
         self
     }
 
+    /// One of the protocol's numbered errors, as an application's answer.
+    #[cfg(feature = "wire")]
+    pub(crate) fn of(code: ErrorCode) -> Self {
+        Self {
+            status: code.status(),
+            body: Bytes::from_static(code.body().as_bytes()),
+        }
+    }
+
     /// The HTTP status, 400 to 599.
     pub fn status(&self) -> u16 {
         self.status

@@ -3,14 +3,41 @@
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
-use super::{Cors, CorsAnswer};
-use crate::engineio::{ErrorCode, Transport};
+use super::{Cors, CorsAnswer, Terms};
+use crate::engineio::{ErrorCode, Transport, Version};
 
 /// The headers of a request, whichever HTTP implementation holds them.
 pub trait Headers {
     /// The value of the first header of this name, which is compared without regard to case.
     fn get(&self, name: &str) -> Option<&[u8]>;
+
+    /// Shows the values of all headers of this name, in their order. Unless there is more to tell, that of the first.
+    fn each<'a>(&'a self, name: &str, see: &mut dyn FnMut(&'a [u8])) {
+        if let Some(value) = self.get(name) {
+            see(value);
+        }
+    }
+}
+
+impl Headers for &[(&str, &str)] {
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        let found = self.iter().find(|header| header.0.eq_ignore_ascii_case(name));
+        found.map(|header| header.1.as_bytes())
+    }
+
+    fn each<'a>(&'a self, name: &str, see: &mut dyn FnMut(&'a [u8])) {
+        let found = self.iter().filter(|header| header.0.eq_ignore_ascii_case(name));
+        found.for_each(|header| see(header.1.as_bytes()));
+    }
+}
+
+impl<const N: usize> Headers for [(&str, &str); N] {
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        let found = self.iter().find(|header| header.0.eq_ignore_ascii_case(name));
+        found.map(|header| header.1.as_bytes())
+    }
 }
 
 /// A borrowed look at the head of a request.
@@ -24,13 +51,29 @@ pub struct RequestView<'a> {
     pub query: &'a str,
     /// The headers.
     pub headers: &'a dyn Headers,
-    /// Whether the connection that it came on is TLS. Where it is not, somebody in front of the server may have ended TLS.
+    /// Whether it came over TLS: to this server, or to a proxy in front of it that is [trusted](super::TrustedProxies). One
+    /// that is not may have ended TLS too.
     pub is_secure: bool,
+    /// The address of the other end of its connection, the client's or the last proxy's, where it is known.
+    pub peer: Option<IpAddr>,
 }
 
-impl RequestView<'_> {
+impl<'a> RequestView<'a> {
+    /// A request for a target (a path, and maybe a query) that came without TLS, from somewhere.
+    pub fn new(method: &'a str, target: &'a str, headers: &'a dyn Headers) -> Self {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        Self {
+            method,
+            path,
+            query,
+            headers,
+            is_secure: false,
+            peer: None,
+        }
+    }
+
     /// A header that must be text.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&'a str> {
         self.headers
             .get(name)
             .and_then(|value| core::str::from_utf8(value).ok())
@@ -47,7 +90,7 @@ impl RequestView<'_> {
 
     /// The value of a query parameter, percent-decoded; the last one where there are several, as in the JavaScript
     /// reference.
-    pub fn query_value(&self, name: &str) -> Option<Cow<'_, str>> {
+    pub fn query_value(&self, name: &str) -> Option<Cow<'a, str>> {
         let pairs = self
             .query
             .rsplit('&')
@@ -99,7 +142,23 @@ pub struct Endpoint {
     also: Vec<String>,
     polling: bool,
     websocket: bool,
+    eio3: bool,
     cors: Cors,
+    terms: Terms,
+}
+
+/// What [`Endpoint::look`] finds out about a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look<'a> {
+    /// What it is.
+    pub route: Route<'a>,
+    /// What is to be said about its origin.
+    pub origin: CorsAnswer,
+    /// The number of the function that the response is to call: see [`jsonp`](super::jsonp).
+    pub jsonp: Option<u64>,
+    /// The version of the protocol that the client says that it speaks, where the endpoint serves it. A session can only be
+    /// asked for in its own.
+    pub version: Option<Version>,
 }
 
 impl Default for Endpoint {
@@ -109,7 +168,9 @@ impl Default for Endpoint {
             also: Vec::new(),
             polling: true,
             websocket: true,
+            eio3: false,
             cors: Cors::default(),
+            terms: Terms::default(),
         }
     }
 }
@@ -146,24 +207,89 @@ impl Endpoint {
         }
     }
 
+    /// Whether clients of version 3 are served too. They are not. A client that says nothing of a version is one of them.
+    #[cfg(feature = "v3")]
+    pub fn set_eio3(&mut self, serve: bool) {
+        self.eio3 = serve;
+    }
+
     /// Which web pages may use it; those of the same host unless it is set.
     pub fn set_cors(&mut self, cors: Cors) {
         self.cors = cors;
     }
 
-    /// Whether the request's origin may use the endpoint.
-    pub fn check_origin(&self, request: &RequestView<'_>) -> CorsAnswer {
-        let (origin, host) = (request.header("origin"), request.header("host"));
-        self.cors.check(origin, host, request.is_secure)
+    /// What else there is to say about requests and responses.
+    pub fn terms(&self) -> &Terms {
+        &self.terms
     }
 
-    /// Says what a request is. The order of the checks is the JavaScript reference's: transport, origin, session or
-    /// method, version.
-    pub fn route<'a>(&self, request: &'a RequestView<'a>) -> Route<'a> {
+    /// The same, to change it.
+    pub fn terms_mut(&mut self) -> &mut Terms {
+        &mut self.terms
+    }
+
+    /// Which web pages may use it.
+    pub fn cors(&self) -> &Cors {
+        &self.cors
+    }
+
+    /// Whether the request's origin may use the endpoint.
+    pub fn check_origin(&self, request: &RequestView<'_>) -> CorsAnswer {
+        self.cors.check(request, self.terms.proxies().host(request))
+    }
+
+    /// Says what a request is: see [`look`](Self::look).
+    pub fn route<'a>(&self, request: &RequestView<'a>) -> Route<'a> {
+        self.look(request).route
+    }
+
+    /// Finds out what there is to know about a request. The order of the checks is the JavaScript reference's: transport,
+    /// origin, session or method, version.
+    pub fn look<'a>(&self, request: &RequestView<'a>) -> Look<'a> {
+        let mut look = Look {
+            route: Route::NotOurs,
+            origin: CorsAnswer::NotAsked,
+            jsonp: None,
+            version: match request.query_value("EIO").as_deref() {
+                Some("4") => Some(Version::V4),
+                Some("3") | None if self.eio3 => Some(Version::V3),
+                _ => None,
+            },
+        };
         let mut paths = core::iter::once(&self.path).chain(&self.also);
         if !paths.any(|path| request.path.starts_with(&path[..])) {
-            return Route::NotOurs;
+            return look;
         }
+        look.origin = self.check_origin(request);
+        let jsonp = jsonp_index(request);
+        if let Ok(index) = jsonp {
+            look.jsonp = index;
+        }
+        // A page needs nobody's leave to load a script from another site; but a browser tells that it does.
+        if jsonp != Ok(None)
+            && look.origin == CorsAnswer::NotAsked
+            && !self.cors.is_open()
+            && is_of_another_site(request)
+        {
+            let page = request.header("referer").and_then(origin_of).unwrap_or("null");
+            let host = self.terms.proxies().host(request);
+            if self.cors.check_origin(page, request, host) != CorsAnswer::Allow {
+                look.origin = CorsAnswer::Refuse;
+            }
+        }
+        look.route = match jsonp {
+            Ok(_) => self.route_from(request, look.origin, look.version),
+            Err(code) => Route::Refuse(code),
+        };
+        look
+    }
+
+    fn route_from<'a>(
+        &self,
+        request: &RequestView<'a>,
+        origin_answer: CorsAnswer,
+        version: Option<Version>,
+    ) -> Route<'a> {
         let transport = match request
             .query_value("transport")
             .as_deref()
@@ -178,19 +304,17 @@ impl Endpoint {
         }
         // The reference leaves foreign origins to the browser. Python's refuses them with 400, and so do we: a WebSocket
         // is not protected by the browser.
-        let origin = self.check_origin(request);
-        if origin == CorsAnswer::Refuse {
+        if origin_answer == CorsAnswer::Refuse {
             return Route::Refuse(ErrorCode::BadRequest);
         }
-        if request.method == "OPTIONS" && origin == CorsAnswer::Allow {
+        if request.method == "OPTIONS" && origin_answer == CorsAnswer::Allow {
             return Route::Preflight;
         }
-        let version_4 = request.query_value("EIO").is_some_and(|version| version == "4");
         match request.query_value("sid") {
             Some(sid) if !sid.is_empty() => {
                 let request = match (transport, request.method) {
-                    // A session of version 4 can only be asked for in version 4.
-                    _ if !version_4 => SessionRequest::Invalid,
+                    // A session can only be asked for in its own version.
+                    _ if version.is_none() => SessionRequest::Invalid,
                     (Transport::Polling, "GET") => SessionRequest::Poll,
                     (Transport::Polling, "POST") => SessionRequest::Push,
                     (Transport::WebSocket, _) if request.wants_websocket() => SessionRequest::Upgrade,
@@ -200,13 +324,37 @@ impl Endpoint {
                 Route::Session { sid, request }
             }
             _ if request.method != "GET" => Route::Refuse(ErrorCode::BadHandshakeMethod),
-            _ if !version_4 => Route::Refuse(ErrorCode::UnsupportedVersion),
+            _ if version.is_none() => Route::Refuse(ErrorCode::UnsupportedVersion),
             _ if transport == Transport::WebSocket && !request.wants_websocket() => {
                 Route::Refuse(ErrorCode::BadRequest)
             }
             _ => Route::Open(transport),
         }
     }
+}
+
+/// The number in `j=7`. Nothing but digits: the response is a program, and this is a part of it.
+fn jsonp_index(request: &RequestView<'_>) -> Result<Option<u64>, ErrorCode> {
+    match request.query_value("j") {
+        Some(index) if !index.is_empty() => {
+            let digits = index.len() <= 15 && index.bytes().all(|byte| byte.is_ascii_digit());
+            let number = digits.then(|| index.parse().ok()).flatten();
+            number.map(Some).ok_or(ErrorCode::BadRequest)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Whether a browser says that a page of another site wants this.
+fn is_of_another_site(request: &RequestView<'_>) -> bool {
+    matches!(request.header("sec-fetch-site"), Some("cross-site" | "same-site"))
+}
+
+/// Scheme and host at the beginning of an address.
+fn origin_of(address: &str) -> Option<&str> {
+    let host = address.find("://")? + 3;
+    let end = address[host..].find('/').map_or(address.len(), |at| host + at);
+    Some(&address[..end])
 }
 
 fn with_slashes(path: &str) -> String {
@@ -217,7 +365,7 @@ fn with_slashes(path: &str) -> String {
 }
 
 /// Decodes `%41` and leaves what is no such thing; a text that would not be UTF-8 becomes one that matches nothing.
-fn percent_decoded(text: &str) -> Cow<'_, str> {
+pub(super) fn percent_decoded(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
     }
@@ -245,27 +393,10 @@ fn percent_decoded(text: &str) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
-    struct List(Vec<(&'static str, &'static str)>);
-
-    impl Headers for List {
-        fn get(&self, name: &str) -> Option<&[u8]> {
-            let found = self.0.iter().find(|header| header.0.eq_ignore_ascii_case(name));
-            found.map(|header| header.1.as_bytes())
-        }
-    }
-
     const UPGRADE: &[(&str, &str)] = &[("Connection", "keep-alive, Upgrade"), ("Upgrade", "WebSocket")];
 
     fn route(method: &str, target: &str, headers: &[(&'static str, &'static str)]) -> Route<'static> {
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let headers = List(headers.to_vec());
-        let request = RequestView {
-            method,
-            path,
-            query,
-            headers: &headers,
-            is_secure: false,
-        };
+        let request = RequestView::new(method, target, &headers);
         match Endpoint::default().route(&request) {
             Route::Session { sid, request } => Route::Session {
                 sid: Cow::Owned(sid.into_owned()),
@@ -422,6 +553,43 @@ mod tests {
         let headers = [("origin", "http://a.example"), ("host", "a.example")];
         let target = "/engine.io/?EIO=4&transport=polling";
         assert_eq!(route("OPTIONS", target, &headers), Route::Preflight);
+    }
+
+    #[test]
+    fn only_digits_name_a_function() {
+        let jsonp = |query: &str| {
+            let target = alloc::format!("/engine.io/?EIO=4&transport=polling{query}");
+            let headers = [("Host", "a.example")];
+            let look = Endpoint::default().look(&RequestView::new("GET", &target, &headers));
+            (look.jsonp, look.route == Route::Refuse(ErrorCode::BadRequest))
+        };
+        assert_eq!(jsonp(""), (None, false));
+        assert_eq!(jsonp("&j="), (None, false));
+        assert_eq!(jsonp("&j=233"), (Some(233), false));
+        assert_eq!(jsonp("&j=007"), (Some(7), false));
+        for wrong in ["abc", "-1", "+1", "1;alert(1)", "%31x", "1234567890123456"] {
+            assert_eq!(jsonp(&alloc::format!("&j={wrong}")), (None, true), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn scripts_of_other_sites_are_refused() {
+        let target = "/engine.io/?EIO=4&transport=polling&j=0";
+        let route = |cors: Cors, headers: &[(&str, &str)]| {
+            let mut endpoint = Endpoint::default();
+            endpoint.set_cors(cors);
+            endpoint.route(&RequestView::new("GET", target, &headers)) == Route::Open(Transport::Polling)
+        };
+        let listed = || Cors::origins(["http://a.example"]);
+        let foreign = [("Host", "b.example"), ("Sec-Fetch-Site", "cross-site")];
+        assert!(!route(Cors::default(), &foreign));
+        assert!(!route(listed(), &foreign));
+        assert!(route(Cors::any(), &foreign));
+        assert!(route(Cors::unchecked(), &foreign));
+        assert!(route(Cors::default(), &[("Sec-Fetch-Site", "same-origin")]));
+        let [host, site] = foreign;
+        assert!(route(listed(), &[host, site, ("Referer", "http://a.example/page?x")]));
+        assert!(!route(listed(), &[host, site, ("Referer", "http://a.example.evil/")]));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
@@ -20,6 +20,7 @@ pub struct Request {
     headers: Vec<(String, Bytes)>,
     body: Bytes,
     peer: SocketAddr,
+    client: IpAddr,
     is_secure: bool,
     certificate: Option<Bytes>,
 }
@@ -42,6 +43,7 @@ impl Request {
             headers: headers.collect(),
             body: Bytes::new(),
             peer,
+            client: peer.ip(),
             is_secure: view.is_secure,
             certificate: None,
         }
@@ -51,6 +53,13 @@ impl Request {
     #[cfg(feature = "tls")]
     pub(crate) fn with_certificate(mut self, certificate: Option<Bytes>) -> Self {
         self.certificate = certificate;
+        self
+    }
+
+    #[must_use]
+    #[cfg(feature = "wire")]
+    pub(crate) fn with_client(mut self, client: Option<IpAddr>) -> Self {
+        self.client = client.unwrap_or(self.client);
         self
     }
 
@@ -101,7 +110,14 @@ impl Request {
         self.peer
     }
 
-    /// Whether it came over TLS, as this server sees it: behind a proxy that ends TLS it did not.
+    /// The client's address: [`peer`](Self::peer)'s, unless that is a proxy which is
+    /// [trusted](super::TrustedProxies) and says who has asked it.
+    pub fn client(&self) -> IpAddr {
+        self.client
+    }
+
+    /// Whether it came over TLS: to this server, or to a proxy that is [trusted](super::TrustedProxies). Behind another
+    /// proxy that ends TLS it did not.
     pub fn is_secure(&self) -> bool {
         self.is_secure
     }
@@ -118,6 +134,7 @@ impl Request {
             query: &self.query,
             headers: self,
             is_secure: self.is_secure,
+            peer: Some(self.peer.ip()),
         }
     }
 }
@@ -137,5 +154,10 @@ impl Headers for Request {
     fn get(&self, name: &str) -> Option<&[u8]> {
         let found = self.headers.iter().find(|header| header.0.eq_ignore_ascii_case(name));
         found.map(|header| &header.1[..])
+    }
+
+    fn each<'a>(&'a self, name: &str, see: &mut dyn FnMut(&'a [u8])) {
+        let found = self.headers.iter().filter(|header| header.0.eq_ignore_ascii_case(name));
+        found.for_each(|header| see(&header.1));
     }
 }

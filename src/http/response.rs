@@ -6,6 +6,9 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+#[cfg(feature = "wire")]
+use super::FilePart;
+
 /// A whole HTTP response.
 ///
 /// ```
@@ -19,6 +22,8 @@ pub struct Response {
     status: u16,
     headers: Vec<(Cow<'static, str>, String)>,
     body: Bytes,
+    #[cfg(feature = "wire")]
+    file: Option<FilePart>,
 }
 
 impl Response {
@@ -29,6 +34,8 @@ impl Response {
             status: if (200..=599).contains(&status) { status } else { 500 },
             headers: Vec::new(),
             body: Bytes::new(),
+            #[cfg(feature = "wire")]
+            file: None,
         }
     }
 
@@ -71,6 +78,20 @@ impl Response {
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self
+    }
+
+    /// Sets the body: a part of a file, which is read while it is sent. Wins over [`body`](Self::body).
+    #[must_use]
+    #[cfg(feature = "wire")]
+    pub fn file(mut self, part: FilePart) -> Self {
+        self.file = Some(part);
+        self
+    }
+
+    /// The file that the body is read from.
+    #[cfg(feature = "wire")]
+    pub fn file_part(&self) -> Option<&FilePart> {
+        self.file.as_ref()
     }
 
     /// The status.

@@ -16,15 +16,17 @@ use std::vec::Vec;
 
 use smallvec::SmallVec;
 
+use super::answers::write_answer;
+use super::exchange::Exchange;
 use super::http1::{BodyReader, ResponseWriter};
-use super::hub::{Cell, Hub};
+use super::hub::{Admission, Cell, Hub};
+use super::seats::{Full, Seat};
 use super::timers::AlarmGuard;
 use super::ws::{self, WebSocket};
 use crate::engineio::state::Phase;
-use crate::engineio::{Answer, Carrier, ErrorCode, Input, ReqId, Session, Transmit, Transport};
+use crate::engineio::{Answer, Carrier, ErrorCode, Input, Packet, ReqId, Session, Transmit, Transport};
 use crate::http::{Request, Response};
 use crate::time::Instant;
-use requests::write_answer;
 use websocket::write_frames;
 
 /// After how much output a turn ends: what does not fit stays in the session's queue, where it is counted.
@@ -49,6 +51,11 @@ pub enum ConnectionEvent<E> {
     },
     /// A request for another path: hand the answer to [`Connection::respond`].
     Fallback(Request),
+    /// A page was turned away because of its origin. For logs: an application's developer sees nothing else of it.
+    OriginRefused {
+        /// What the browser says that the page's origin is; from a client that is none, whatever it likes (printable ASCII).
+        origin: Box<str>,
+    },
     /// The peer did not come through the TLS handshake, or has broken TLS later. For logs: the connection ends by itself.
     #[cfg(feature = "tls")]
     TlsFailed {
@@ -77,6 +84,10 @@ pub struct Connection<E: Send + Sync + 'static> {
     hub: Arc<Hub<E>>,
     peer: SocketAddr,
     state: State<E>,
+    /// Its place among the connections that there may be.
+    _seat: Option<Seat>,
+    /// There was no place for it: what its first request is told.
+    full: Option<Full>,
     /// Read and not yet understood: the beginning of a head, or what was sent behind a request that waits.
     input: Vec<u8>,
     deadline: Option<Instant>,
@@ -117,6 +128,11 @@ enum State<E: Send + Sync + 'static> {
     Fallback {
         exchange: Exchange,
     },
+    /// The driver sends the body of a response; so many bytes are missing.
+    Sending {
+        exchange: Exchange,
+        missing: u64,
+    },
     /// A WebSocket, until its end has been told to the session.
     WebSocket {
         cell: Arc<Cell<E>>,
@@ -127,22 +143,15 @@ enum State<E: Send + Sync + 'static> {
     Done,
 }
 
-/// What must be remembered of a request until it is answered.
-#[derive(Default)]
-struct Exchange {
-    keep_alive: bool,
-    head_only: bool,
-    /// The browser is one whose XSS filter must be told to leave text alone.
-    filters_xss: bool,
-    /// The origin that may read the answer.
-    origin: Option<Box<str>>,
-}
-
 /// What happens with a body when it is complete.
 enum Then<E: Send + Sync + 'static> {
-    Push { cell: Arc<Cell<E>>, is_binary: bool },
+    Push {
+        cell: Arc<Cell<E>>,
+        is_binary: bool,
+        is_form: bool,
+    },
     Refuse(ErrorCode),
-    Fallback(Request),
+    Fallback(Box<Request>),
 }
 
 impl<E: Send + Sync + 'static> core::fmt::Debug for Connection<E> {
@@ -153,6 +162,7 @@ impl<E: Send + Sync + 'static> core::fmt::Debug for Connection<E> {
             State::Waiting { .. } => "Waiting",
             State::Opening { .. } => "Opening",
             State::Fallback { .. } => "Fallback",
+            State::Sending { .. } => "Sending",
             State::WebSocket { .. } => "WebSocket",
             State::Draining => "Draining",
             State::Done => "Done",
@@ -165,7 +175,25 @@ impl<E: Send + Sync + 'static> core::fmt::Debug for Connection<E> {
 }
 
 impl<E: Default + Send + Sync + 'static> Connection<E> {
-    /// A connection that was just accepted.
+    /// A connection that was just accepted, where the [`Limits`](super::Limits) leave a place for it; else one that is only
+    /// told so, or `None`: hang up.
+    pub fn admit(hub: Arc<Hub<E>>, peer: SocketAddr, now: Instant) -> Option<Self> {
+        let (seat, full) = match hub.admit(peer.ip()) {
+            Admission::Seat(seat) => (seat, None),
+            Admission::Standing(seat, full) => (seat, Some(full)),
+            Admission::None => return None,
+        };
+        let patience = hub.limits.linger_timeout;
+        let mut connection = Self::new(hub, peer, now);
+        connection._seat = Some(seat);
+        if full.is_some() {
+            connection.full = full;
+            connection.deadline = Some(now + patience);
+        }
+        Some(connection)
+    }
+
+    /// A connection that was just accepted, whatever the limits are.
     pub fn new(hub: Arc<Hub<E>>, peer: SocketAddr, now: Instant) -> Self {
         let deadline = now + hub.limits.head_timeout;
         #[cfg(feature = "tls")]
@@ -177,11 +205,40 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             hub,
             peer,
             state: State::Head { begun: false },
+            _seat: None,
+            full: None,
             input: Vec::new(),
             deadline: Some(deadline),
             write_deadline: None,
             event: None,
             unwritten: SmallVec::new(),
+        }
+    }
+
+    /// A connection that has become the WebSocket of a session, whoever has read and answered the request for it.
+    pub(super) fn carrying(hub: Arc<Hub<E>>, peer: SocketAddr, cell: Arc<Cell<E>>, socket: WebSocket) -> Self {
+        Self {
+            hub,
+            peer,
+            state: State::WebSocket { cell, socket },
+            _seat: None,
+            full: None,
+            input: Vec::new(),
+            deadline: None,
+            write_deadline: None,
+            alarm: None,
+            event: None,
+            unwritten: SmallVec::new(),
+            // Theirs, where there is any.
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
+    /// Writes a packet that was taken from the session of this WebSocket.
+    pub(super) fn write_packet(&mut self, packet: &Packet, out: &mut Vec<u8>) {
+        if let State::WebSocket { socket, .. } = &mut self.state {
+            socket.write(packet, out);
         }
     }
 
@@ -280,7 +337,11 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                 self.finish();
             }
             State::Head { begun: false } | State::Draining => self.finish(),
-            State::Waiting { .. } | State::Opening { .. } | State::Fallback { .. } | State::Done => {}
+            State::Waiting { .. }
+            | State::Opening { .. }
+            | State::Fallback { .. }
+            | State::Sending { .. }
+            | State::Done => {}
         }
     }
 
@@ -292,7 +353,8 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             State::Body { exchange, .. }
             | State::Waiting { exchange, .. }
             | State::Opening { exchange, .. }
-            | State::Fallback { exchange } => exchange.keep_alive = false,
+            | State::Fallback { exchange }
+            | State::Sending { exchange, .. } => exchange.keep_alive = false,
             State::Head { begun: true } => {
                 // A head that is under way may come to its end, soon.
                 let soon = now + self.hub.limits.linger_timeout;
@@ -302,7 +364,8 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         }
     }
 
-    /// The answer to [`ConnectionEvent::Fallback`].
+    /// The answer to [`ConnectionEvent::Fallback`]. Where that has a [file](Response::file_part), and
+    /// [`wants_body`](Self::wants_body) says so, what is in it is to be given to [`send_body`](Self::send_body).
     pub fn respond(&mut self, now: Instant, response: &Response, out: &mut Vec<u8>) {
         let State::Fallback { exchange } = &mut self.state else {
             return;
@@ -319,12 +382,50 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                 writer.header("Connection", "close");
             }
             writer.no_body();
+        } else if let Some(part) = response.file_part() {
+            writer.length(part.len(), exchange.keep_alive);
+            if !exchange.head_only && !part.is_empty() {
+                self.wait(State::Sending {
+                    exchange,
+                    missing: part.len(),
+                });
+                return self.seal(start, out);
+            }
         } else {
             writer.body(response.bytes(), exchange.keep_alive, exchange.head_only);
         }
         self.answered(now, exchange.keep_alive);
         self.resume(now, out);
         self.seal(start, out);
+    }
+
+    /// Whether the driver has a body to send.
+    pub fn wants_body(&self) -> bool {
+        matches!(self.state, State::Sending { .. })
+    }
+
+    /// The next bytes of a body. Give no more than some 64 KiB at once, and only when all output is written.
+    pub fn send_body(&mut self, now: Instant, bytes: &[u8], out: &mut Vec<u8>) {
+        let State::Sending { exchange, missing } = &mut self.state else {
+            return;
+        };
+        let start = out.len();
+        let length = usize::try_from(*missing).unwrap_or(usize::MAX).min(bytes.len());
+        out.extend_from_slice(&bytes[..length]);
+        *missing -= length as u64;
+        if *missing == 0 {
+            let keep_alive = exchange.keep_alive;
+            self.answered(now, keep_alive);
+            self.resume(now, out);
+        }
+        self.seal(start, out);
+    }
+
+    /// The rest of a body can not be had: the client sees that by the connection's end.
+    pub fn break_off_body(&mut self) {
+        if self.wants_body() {
+            self.finish();
+        }
     }
 
     // ---- what the connection wants ----
@@ -350,7 +451,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                         _ => return,
                     };
                     let exchange = mem::take(exchange);
-                    write_answer(&answer, &exchange, out);
+                    write_answer(&self.hub.endpoint, &answer, &exchange, out);
                     if matches!(answer, Answer::Payload(_) | Answer::Received) {
                         self.unwritten.push((cell.clone(), req));
                     }
@@ -429,7 +530,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             State::Body { .. } | State::Draining => true,
             State::Head { .. } => self.unwritten.is_empty() || self.input.len() < self.hub.limits.max_head,
             // One head at most is read ahead, which also shows the peer's end.
-            State::Waiting { .. } | State::Opening { .. } | State::Fallback { .. } => {
+            State::Waiting { .. } | State::Opening { .. } | State::Fallback { .. } | State::Sending { .. } => {
                 self.input.len() < self.hub.limits.max_head
             }
             // A WebSocket that is being tried carries no messages yet, and must not wait until others are taken.

@@ -7,6 +7,7 @@ mod body;
 #[cfg(test)]
 mod client_tests;
 mod coding;
+mod compressor;
 mod request_writer;
 mod response;
 mod response_reader;
@@ -17,6 +18,7 @@ use httparse::{EMPTY_HEADER, Header, Status};
 
 use crate::http::Headers;
 pub use body::BodyReader;
+pub(crate) use compressor::compress;
 pub use request_writer::{RequestWriter, is_header_name, is_header_value, is_target};
 pub use response::ResponseWriter;
 pub use response_reader::{MAX_RESPONSE_HEAD, Response, ResponseError, ResponseLimits, ResponseReader};
@@ -95,6 +97,10 @@ pub struct Head<'a> {
 impl Headers for Head<'_> {
     fn get(&self, name: &str) -> Option<&[u8]> {
         self.all(name).next()
+    }
+
+    fn each<'a>(&'a self, name: &str, see: &mut dyn FnMut(&'a [u8])) {
+        self.all(name).for_each(see);
     }
 }
 

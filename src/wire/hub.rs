@@ -1,5 +1,6 @@
 //! The sessions of a server: found by their ids, watched by their deadlines, woken when there is something for them.
 
+use core::net::IpAddr;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
@@ -11,16 +12,20 @@ use std::vec::Vec;
 
 use smallvec::SmallVec;
 
+use super::seats::{Full, Seat, Seats};
 use super::timers::{Alarm, AlarmGuard, Expire, TimerKey, Timers};
 use crate::engineio::state::Phase;
-use crate::engineio::{Carrier, Config, Data, Event, Refusal, ReqId, SendError, Session, Sid};
-use crate::http::Endpoint;
+use crate::engineio::{Carrier, Config, Data, ErrorCode, Event, Refusal, ReqId, SendError, Session, Sid, Version};
+use crate::http::{Endpoint, RequestView};
 use crate::time::Instant;
 
 /// In how many parts the sessions are kept, so that threads seldom meet.
 const SHARDS: usize = 16;
 
-/// What a connection may take, before and beside any session. Sizes are bytes.
+/// How often an application is asked for another id, where there is a session of that one already.
+const TRIES: usize = 8;
+
+/// What a connection may take, before and beside any session, and how many there may be. Sizes are bytes.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Limits {
@@ -37,6 +42,19 @@ pub struct Limits {
     pub linger_timeout: Duration,
     /// How long a peer may take none of what is written to it. 45 s.
     pub write_timeout: Duration,
+    /// How many sessions there may be at a time. Who comes then gets 503. 1,000,000.
+    pub max_sessions: Option<usize>,
+    /// How many of them for one address (of IPv6: one network of 64 bits). Who comes then gets 429. No limit.
+    ///
+    /// The address is the TCP connection's, and behind a proxy so is everybody's: set
+    /// [trusted proxies](crate::http::TrustedProxies) first, or all of them together have only so many.
+    pub max_sessions_per_address: Option<usize>,
+    /// How many connections there may be at a time. Who comes then gets 503, or is hung up on where too many others wait to
+    /// be told that. 1,000,000; what the operating system allows a process is often less.
+    pub max_connections: Option<usize>,
+    /// How many of them from one address. Who comes then gets 429. No limit. Trusted proxies are not counted: there is one
+    /// address for many people.
+    pub max_connections_per_address: Option<usize>,
 }
 
 impl Default for Limits {
@@ -48,6 +66,10 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(75),
             linger_timeout: Duration::from_secs(2),
             write_timeout: Duration::from_secs(45),
+            max_sessions: Some(1_000_000),
+            max_sessions_per_address: None,
+            max_connections: Some(1_000_000),
+            max_connections_per_address: None,
         }
     }
 }
@@ -87,6 +109,10 @@ pub struct Hub<E> {
     #[cfg(feature = "tls")]
     pub(super) tls: Option<super::tls::Acceptor>,
     shards: Vec<Shard<E>>,
+    session_seats: Arc<Seats>,
+    connection_seats: Arc<Seats>,
+    /// For those who are only told that there is no place for them.
+    standing: Arc<Seats>,
     timers: Arc<Timers>,
     clock: Box<dyn Fn() -> Instant + Send + Sync>,
     entropy: Mutex<Entropy>,
@@ -132,7 +158,6 @@ impl<E: Send + Sync + 'static> Hub<E> {
         Self {
             config: Arc::new(config),
             endpoint,
-            limits,
             keeps_requests: false,
             has_fallback: false,
             #[cfg(feature = "tls")]
@@ -142,6 +167,13 @@ impl<E: Send + Sync + 'static> Hub<E> {
                     sessions: Mutex::default(),
                 })
                 .collect(),
+            session_seats: Seats::new(limits.max_sessions, limits.max_sessions_per_address),
+            connection_seats: Seats::new(limits.max_connections, limits.max_connections_per_address),
+            standing: Seats::new(
+                Some(limits.max_connections.map_or(64, |max| (max / 16).clamp(4, 64))),
+                None,
+            ),
+            limits,
             timers: Arc::new(Timers::new(SHARDS)),
             clock: Box::new(clock),
             entropy: Mutex::new(entropy),
@@ -190,18 +222,71 @@ impl<E: Send + Sync + 'static> Hub<E> {
     }
 
     /// Makes a session with a new id, which waits to be accepted.
+    #[cfg(test)]
     pub(super) fn open(self: &Arc<Self>, now: Instant, carrier: Carrier, extra: E) -> Arc<Cell<E>> {
+        let sid = self.draw_sid();
+        self.insert(Version::V4, now, carrier, extra, sid, None)
+            .unwrap_or_else(|_| unreachable!("ids are not drawn twice"))
+    }
+
+    /// Makes a session for a request, where the application and the limits allow it.
+    ///
+    /// # Errors
+    /// What the client is told instead.
+    pub(super) fn open_for(
+        self: &Arc<Self>,
+        version: Version,
+        now: Instant,
+        carrier: Carrier,
+        mut extra: E,
+        request: &RequestView<'_>,
+    ) -> Result<Arc<Cell<E>>, Refusal> {
+        let terms = self.endpoint.terms();
+        terms.allow(request)?;
+        let seat = self.session_seats.take(terms.proxies().client(request));
+        let mut seat = Some(seat.map_err(|full| Refusal::new(full.status()).message("Too many sessions"))?);
+        for _ in 0..TRIES {
+            let sid = match terms.session_id(request) {
+                Some(made) => made.map_err(Refusal::of)?,
+                None => self.draw_sid(),
+            };
+            match self.insert(version, now, carrier, extra, sid, seat.take()) {
+                Ok(cell) => return Ok(cell),
+                Err((given_back, seat_back)) => (extra, seat) = (given_back, seat_back),
+            }
+        }
+        Err(Refusal::of(ErrorCode::BadRequest))
+    }
+
+    fn draw_sid(&self) -> Sid {
         let mut entropy = [0; 15];
         lock(&self.entropy)(&mut entropy);
-        let sid = Sid::from_entropy(entropy);
+        Sid::from_entropy(entropy)
+    }
+
+    /// Puts a session in its place; gives back what it should hold where there is one of this id already.
+    fn insert(
+        self: &Arc<Self>,
+        version: Version,
+        now: Instant,
+        carrier: Carrier,
+        extra: E,
+        sid: Sid,
+        seat: Option<Seat>,
+    ) -> Result<Arc<Cell<E>>, (E, Option<Seat>)> {
         let shard = shard_of(sid.as_str());
+        let mut sessions = lock(&self.shards[shard].sessions);
+        if sessions.contains_key(&sid) {
+            return Err((extra, seat));
+        }
         let cell = Arc::new(Cell {
             extra,
             shard,
             number: self.next_session.fetch_add(1, Ordering::Relaxed),
             hub: self.clone(),
             state: Mutex::new(CellState {
-                session: Session::new(self.config.clone(), now, sid.clone(), carrier),
+                session: Session::of(version, self.config.clone(), now, sid.clone(), carrier),
+                seat,
                 parked: SmallVec::new(),
                 reader: None,
                 mourner: None,
@@ -213,9 +298,11 @@ impl<E: Send + Sync + 'static> Hub<E> {
                 counted: 0,
             }),
         });
+        sessions.insert(sid, cell.clone());
+        drop(sessions);
+        // It can not have ended meanwhile: its carrier, which is the caller, would have to be told first.
         let key = self.timers.register(shard, cell.clone());
         lock(&cell.state).key = Some(key);
-        lock(&self.shards[shard].sessions).insert(sid, cell.clone());
         self.opened.fetch_add(1, Ordering::Relaxed);
         // Its first deadline. And where the server was closed since the caller has asked, nobody else refuses it.
         cell.with(|session| {
@@ -223,7 +310,19 @@ impl<E: Send + Sync + 'static> Hub<E> {
                 session.refuse(now, Refusal::new(503));
             }
         });
-        cell
+        Ok(cell)
+    }
+
+    /// A place for a connection from this address.
+    pub(super) fn admit(&self, peer: IpAddr) -> Admission {
+        let counted = (!self.endpoint.terms().proxies().trusts(peer)).then_some(peer);
+        match self.connection_seats.take(counted) {
+            Ok(seat) => Admission::Seat(seat),
+            Err(full) => match self.standing.take(None) {
+                Ok(seat) => Admission::Standing(seat, full),
+                Err(_) => Admission::None,
+            },
+        }
     }
 
     /// The session of this id, if there is one.
@@ -337,6 +436,16 @@ impl<E: Send + Sync + 'static> Hub<E> {
     }
 }
 
+/// Whether a connection is served.
+pub(super) enum Admission {
+    /// It is.
+    Seat(Seat),
+    /// It is only told why not.
+    Standing(Seat, Full),
+    /// It is not even told.
+    None,
+}
+
 /// Not a secret hash: ids are unpredictable already. The same everywhere, so that a simulation can be replayed.
 fn shard_of(sid: &str) -> usize {
     let hash = sid.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -359,6 +468,8 @@ pub struct Cell<E> {
 
 struct CellState {
     session: Session,
+    /// Its place among the sessions that there may be.
+    seat: Option<Seat>,
     parked: SmallVec<[Parked; 1]>,
     reader: Option<Waker>,
     /// Who takes nothing at the moment, and wants to know of the end.
@@ -464,16 +575,17 @@ impl<E: Send + Sync + 'static> Cell<E> {
         let farewell = finished.then(|| {
             state.forgotten = true;
             state.counted = state.session.received();
-            let key = state.key.take();
+            let (key, seat) = (state.key.take(), state.seat.take());
             let session = &state.session;
-            (session.sid().clone(), key, session.received(), session.sent())
+            (session.sid().clone(), key, session.received(), session.sent(), seat)
         });
         drop(state);
 
         if let Some((key, at)) = schedule {
             self.hub.timers.schedule(self.shard, key, at);
         }
-        if let Some((sid, key, received, sent)) = farewell {
+        if let Some((sid, key, received, sent, seat)) = farewell {
+            drop(seat);
             self.hub.forget(self, &sid, key, received, sent);
         }
         for waker in wakers {

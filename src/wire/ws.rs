@@ -25,7 +25,7 @@ use tungstenite::protocol::frame::coding::CloseCode as Code;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
 
-use crate::engineio::{Packet, Str};
+use crate::engineio::{Data, Packet, Str, Version, v3};
 use crate::http::RequestView;
 use crate::wire::Entropy;
 pub use handshake::{ClientHandshake, UpgradeError};
@@ -63,7 +63,8 @@ pub struct FrameError(pub u16);
 /// One WebSocket after its handshake.
 #[derive(Debug)]
 pub struct WebSocket {
-    max_message: usize,
+    /// No more than `MOST`.
+    max_message: u32,
     /// Reads what does not come whole and simple.
     context: Option<Box<WebSocketContext>>,
     /// The beginning of a header that has not come whole.
@@ -78,6 +79,10 @@ pub struct WebSocket {
     deaf: bool,
     /// Our close frame was written.
     closing: bool,
+    /// The peer takes no binary frames.
+    text_only: bool,
+    /// The peer speaks version 3: messages in binary have their type before them.
+    typed: bool,
     /// What the peer's close frame says.
     peer_code: Option<u16>,
     /// What the client's end masks its frames with; the server's end has none.
@@ -160,7 +165,7 @@ impl WebSocket {
     /// The server's end, which takes messages of at most `max_message` bytes.
     pub fn new(max_message: usize) -> Self {
         Self {
-            max_message: max_message.min(MOST),
+            max_message: max_message.min(MOST) as u32,
             context: None,
             header: SmallVec::new(),
             missing: 0,
@@ -168,6 +173,8 @@ impl WebSocket {
             fragmented: false,
             deaf: false,
             closing: false,
+            text_only: false,
+            typed: false,
             peer_code: None,
             masks: None,
         }
@@ -253,7 +260,7 @@ impl WebSocket {
         let length = usize::try_from(header.payload).unwrap_or(usize::MAX);
         let whole = length <= input.len() - header.length;
         let simple = header.is_simple(self.masks.is_none());
-        if !simple || !whole || self.fragmented || length > self.max_message {
+        if !simple || !whole || self.fragmented || length > self.max_message as usize {
             return Ok(None);
         }
         take(input, header.length);
@@ -272,7 +279,7 @@ impl WebSocket {
 
     /// The long way: gives the context bytes of its frame.
     fn feed(&mut self, part: &[u8], out: &mut Vec<u8>) -> Result<Option<Frame>, FrameError> {
-        let max_message = self.max_message;
+        let max_message = self.max_message as usize;
         let role = match self.masks {
             None => Role::Server,
             Some(_) => Role::Client,
@@ -335,8 +342,13 @@ impl WebSocket {
         if self.closing {
             return;
         }
+        if self.typed {
+            if let Packet::Message(data @ Data::Binary(bytes)) = packet {
+                return self.write_typed(data, bytes, out);
+            }
+        }
         let mask = self.next_mask();
-        let payload = match packet.as_binary() {
+        let payload = match packet.as_binary().filter(|_| !self.text_only) {
             Some(bytes) => {
                 let payload = write_header(0x82, bytes.len(), mask, out);
                 out.extend_from_slice(bytes);
@@ -351,6 +363,29 @@ impl WebSocket {
         if let Some(mask) = mask {
             apply_mask(&mut out[payload..], mask);
         }
+    }
+
+    fn write_typed(&mut self, data: &Data, bytes: &[u8], out: &mut Vec<u8>) {
+        if self.text_only {
+            let mut text = Vec::new();
+            v3::encode_message(data, &mut text);
+            write_header(0x81, text.len(), None, out);
+            out.extend_from_slice(&text);
+        } else {
+            write_header(0x82, bytes.len() + 1, None, out);
+            out.push(4);
+            out.extend_from_slice(bytes);
+        }
+    }
+
+    /// The peer speaks this version. (Only a server's end may be told so: nothing of version 3 is masked.)
+    pub fn set_version(&mut self, version: Version) {
+        self.typed = version == Version::V3;
+    }
+
+    /// Binary messages are sent as text in base64 from now on: for clients of old, which ask for that with `b64=1`.
+    pub fn set_text_only(&mut self, text_only: bool) {
+        self.text_only = text_only;
     }
 
     /// Appends our close frame, once.

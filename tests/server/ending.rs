@@ -10,6 +10,7 @@ use sansocket::engineio::CloseReason;
 use sansocket::http::Response;
 use sansocket::runtime::engineio::Socket;
 
+use crate::hosting;
 use crate::http::{Connection, NoAnswer, PATIENCE, request};
 use crate::runtime;
 use crate::server::{FLAVOURS, Flavour, Server, Token, options};
@@ -30,8 +31,8 @@ fn shut_down(server: &Server, patience: Duration) -> thread::JoinHandle<Duration
         let Ok(mut connection) = Connection::try_open(server.address) else {
             return true;
         };
-        // No endpoint, so no session that would have to end too.
-        let bytes = request("GET", "/nowhere", connection.host(), &[], None);
+        // No transport, so no session that would have to end too.
+        let bytes = request("GET", "/engine.io/?EIO=4&transport=none", connection.host(), &[], None);
         connection.send_if_open(bytes, PATIENCE);
         match connection.response_within(Duration::from_millis(500)) {
             // A server that is closing keeps no connection for another request.
@@ -276,7 +277,10 @@ fn a_stuck_client_does_not_delay_the_deadline() {
         let never_polling = server.get(POLLING);
         assert_eq!(never_polling.status, 200);
         let mut head = server.connect();
-        head.send("GET /engine.io/?EIO");
+        if hosting::host() != Some(hosting::Host::Axum) {
+            // For axum this is a request, whose connection goes on.
+            head.send("GET /engine.io/?EIO");
+        }
         let patience = Duration::from_millis(400);
         let begun = Instant::now();
         block_on(server.handle.shutdown(patience));
@@ -293,6 +297,10 @@ fn a_stuck_client_does_not_delay_the_deadline() {
 
 #[test]
 fn an_abort_cuts_everything_without_a_goodbye() {
+    if hosting::host().is_some() {
+        // Connections are of somebody else, and there is no fallback.
+        return;
+    }
     for flavour in FLAVOURS {
         let never = Gate::default();
         let asked = Token::default();
@@ -385,6 +393,10 @@ fn a_shutdown_that_nobody_waits_for_goes_on() {
 
 #[test]
 fn dropping_the_future_ends_everything() {
+    if hosting::host() == Some(hosting::Host::Axum) {
+        // Its connections go on, and the server with them.
+        return;
+    }
     for flavour in FLAVOURS {
         let server = Server::accepting(flavour, options(), |mut socket| async move {
             while let Some(message) = socket.recv().await {

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
@@ -12,6 +11,7 @@ use std::time::Duration;
 use sansocket::engineio::Sid;
 use sansocket::runtime::engineio::{Events, Handle, Socket, Stats};
 
+use crate::hosting::{self, Serving};
 use crate::http::{Connection, PATIENCE, Response};
 use crate::runtime::{self, Builder};
 use crate::waiting::{Gate, block_on, wait_until};
@@ -24,8 +24,6 @@ pub enum Flavour {
 }
 
 pub const FLAVOURS: [Flavour; 2] = [Flavour::Current, Flavour::Multi];
-
-type Serving = Pin<Box<dyn Future<Output = sansocket::Result<()>> + Send>>;
 
 /// What a handler holds for as long as it is there.
 pub type Token = Arc<()>;
@@ -72,18 +70,22 @@ impl Server {
     {
         let tokens = Token::default();
         let token = tokens.clone();
+        let handler = move |socket| {
+            let token = token.clone();
+            let handling = handler(socket);
+            async move {
+                let result = handling.await;
+                drop(token);
+                result
+            }
+        };
         Self::host(flavour, tokens, async move {
+            if let Some(host) = hosting::host() {
+                return hosting::serve(host, options.layer(handler).expect("options of a layer")).await;
+            }
             let server = options.bind("127.0.0.1:0").await.expect("a free port");
             let (address, handle) = (server.local_addr(), server.handle());
-            let serving = server.serve(move |socket| {
-                let token = token.clone();
-                let handling = handler(socket);
-                async move {
-                    let result = handling.await;
-                    drop(token);
-                    result
-                }
-            });
+            let serving = server.serve(handler);
             (address, handle, Box::pin(serving) as Serving)
         })
     }
@@ -92,6 +94,9 @@ impl Server {
     #[track_caller]
     pub fn events<D: Send + Sync + 'static>(flavour: Flavour, tokens: Token, options: Builder<D, Events<D>>) -> Self {
         Self::host(flavour, tokens, async move {
+            if let Some(host) = hosting::host() {
+                return hosting::serve(host, options.layer().expect("options of a layer")).await;
+            }
             let server = options.bind("127.0.0.1:0").await.expect("a free port");
             let (address, handle) = (server.local_addr(), server.handle());
             (address, handle, Box::pin(server.serve()) as Serving)

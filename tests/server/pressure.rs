@@ -11,6 +11,7 @@ use sansocket::engineio::{CloseReason, Config};
 use sansocket::http::Response;
 use sansocket::runtime::engineio::{Sender, Socket};
 
+use crate::hosting;
 use crate::http::PATIENCE;
 use crate::runtime;
 use crate::server::{FLAVOURS, Flavour, Server, options};
@@ -220,7 +221,8 @@ fn a_handler_that_is_slow_and_goes_on_is_left_in_peace() {
             }
         }
     }
-    websocket.close();
+    // A ping may be on its way: nobody waits for a close frame.
+    drop(websocket);
     server.finish();
 }
 
@@ -308,6 +310,10 @@ fn waiting_for_anything_else_costs_nothing() {
 
 #[test]
 fn waiting_for_the_application_costs_nothing() {
+    if hosting::host().is_some() {
+        // There is no fallback.
+        return;
+    }
     let gate = Gate::default();
     let (connect, answer) = (gate.clone(), gate.clone());
     let options = options()

@@ -169,6 +169,10 @@ impl Runtime for Any {
         on_each!(self, runtime => runtime.spawn(task));
     }
 
+    async fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+        on_each!(self, runtime => runtime.offload(work).await)
+    }
+
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         on_each!(self, runtime => runtime.resolve(host, port).await)
     }

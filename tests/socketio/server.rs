@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use sansocket::runtime::socketio::{self, Handle};
 
+use crate::hosting;
 use crate::http::{Connection, PATIENCE, Response};
 use crate::runtime::{self, Any};
 use crate::waiting::block_on;
@@ -88,6 +89,12 @@ impl Server {
         let (says_ready, ready) = mpsc::channel();
         let thread = thread::spawn(move || {
             runtime::block_on(true, async {
+                if let Some(host) = hosting::host() {
+                    let layer = server.layer().expect("options of a layer");
+                    let (address, _, serving) = hosting::serve(host, layer).await;
+                    says_ready.send(address).expect("the test waits");
+                    return serving.await.expect("it ends in order");
+                }
                 let bound = server.bind("127.0.0.1:0").await.expect("a free port");
                 says_ready.send(bound.local_addr()).expect("the test waits");
                 bound.serve().await.expect("it ends in order");

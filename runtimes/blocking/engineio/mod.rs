@@ -1,6 +1,7 @@
 //! Engine.IO on plain threads: what applications hold. Nothing here is async.
 
 mod client;
+mod fallback;
 mod server;
 mod socket;
 
@@ -8,6 +9,7 @@ pub use crate::runtime::engineio::{
     Backoff, ClientEvent, ClientHandlers, ConnectError, ErrorKind, Events, SendError, Stats, TrySendError,
 };
 pub use client::{Client, ClientBuilder, ClientSender};
+pub use fallback::Fallback;
 pub use server::{Builder, Handle, Server};
 pub use socket::{Sender, Socket};
 

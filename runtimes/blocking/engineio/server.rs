@@ -3,14 +3,16 @@
 use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
+use std::borrow::Cow;
 use std::boxed::Box;
+use std::string::String;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::{Sender, Socket, Stats, TrySendError};
+use super::{Fallback, Sender, Socket, Stats, TrySendError};
 use crate::engineio::{CloseReason, Config, Data, Refusal, Sid, Transport};
 use crate::error::Result;
-use crate::http::{Cors, Request, Response};
+use crate::http::{Compression, Cookie, Cors, ExtraHeaders, Request, RequestView, Response, TrustedProxies};
 use crate::runtime::app::BoxFuture;
 use crate::runtime::blocking::{Threads, block_on};
 use crate::runtime::engineio as generic;
@@ -140,13 +142,13 @@ where
 
 /// Options that are those of the async server.
 macro_rules! options {
-    ($($(#[$doc:meta])* $name:ident($argument:ident: $type:ty);)*) => {
+    ($($(#[$doc:meta])* $name:ident($($argument:ident: $type:ty),+);)*) => {
         $(
             $(#[$doc])*
             ///
             #[doc = concat!("As [`Builder::", stringify!($name), "`](generic::Builder::", stringify!($name), ").")]
-            pub fn $name(mut self, $argument: $type) -> Self {
-                self.builder = self.builder.$name($argument);
+            pub fn $name(mut self, $($argument: $type),+) -> Self {
+                self.builder = self.builder.$name($($argument),+);
                 self
             }
         )*
@@ -175,12 +177,47 @@ impl<D: Send + Sync + 'static, H> Builder<D, H> {
         path(path: &str);
         /// Which web pages may use the server.
         cors(cors: Cors);
+        /// Proxies whose word is taken for the client's address, scheme and host.
+        trusted_proxies(proxies: TrustedProxies);
+        /// Which polling responses are compressed.
+        compression(compression: Compression);
+        /// A cookie with the session's id.
+        cookie(cookie: Cookie);
+        /// The same, made for each request.
+        cookie_with(make: impl Fn(&RequestView<'_>) -> Option<Cookie> + Send + Sync + 'static);
+        /// A header of every response of the endpoint.
+        header(name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>);
+        /// A header of the first response of each session.
+        initial_header(name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>);
+        /// Has this add headers to each response.
+        headers_with(add: impl Fn(&RequestView<'_>, &mut ExtraHeaders) + Send + Sync + 'static);
+        /// Asks this about each request that would open a session, before there is one.
+        allow_request(allow: impl Fn(&RequestView<'_>) -> Result<(), Refusal> + Send + Sync + 'static);
+        /// Has this make the ids of sessions.
+        session_ids(make: impl Fn(&RequestView<'_>) -> String + Send + Sync + 'static);
+        /// How many sessions there may be at a time.
+        max_sessions(sessions: usize);
+        /// How many sessions there may be for one address.
+        max_sessions_per_address(sessions: usize);
+        /// How many connections there may be at a time.
+        max_connections(connections: usize);
+        /// How many connections there may be from one address.
+        max_connections_per_address(connections: usize);
         /// All limits and times of a session.
         config(config: Config);
         /// The limits of a connection.
         limits(limits: Limits);
         /// Where random bytes come from.
         entropy(fill: impl FnMut(&mut [u8]) + Send + 'static);
+    }
+
+    /// Whether clients of Engine.IO 3 are served beside those of 4.
+    ///
+    /// As [`Builder::eio3`](generic::Builder::eio3).
+    #[cfg(feature = "v3")]
+    pub fn eio3(mut self, serve: bool) -> Self {
+        self.builder = self.builder.eio3(serve);
+        self
     }
 
     /// Serves `https` and `wss`, and nothing else.
@@ -192,16 +229,16 @@ impl<D: Send + Sync + 'static, H> Builder<D, H> {
         self
     }
 
-    /// Answers requests for other paths than the endpoint's. It may block.
-    pub fn fallback<F>(mut self, fallback: F) -> Self
-    where
-        F: Fn(Request) -> Response + Send + Sync + 'static,
-    {
+    /// Answers requests for other paths than the endpoint's: a closure, which may block, or
+    /// [`StaticFiles`](crate::http::StaticFiles).
+    ///
+    /// The type of a closure's argument has to be written: `|request: Request| …`.
+    pub fn fallback(mut self, fallback: impl Fallback) -> Self {
         let (fallback, threads) = (Arc::new(fallback), self.threads.clone());
-        self.builder = self.builder.fallback(move |request| {
+        self.builder = self.builder.fallback(move |request: Request| {
             let (fallback, threads) = (fallback.clone(), threads.clone());
             async move {
-                let answered = threads.offload(move || fallback(request)).await;
+                let answered = threads.offload(move || fallback.answer(request)).await;
                 answered.unwrap_or_else(|_no_thread| Response::new(503))
             }
         });

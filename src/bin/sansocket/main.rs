@@ -2,6 +2,7 @@
 
 mod arguments;
 mod connect;
+mod options;
 mod runtimes;
 mod serve;
 mod signals;

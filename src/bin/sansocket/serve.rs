@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use sansocket::engineio::Transport;
-use sansocket::http::{Cors, Endpoint, Request, Response};
+use sansocket::http::{Compression, Cors, Endpoint, Request, Response};
 use sansocket::runtime::Runtime;
 use sansocket::runtime::engineio::{Builder, Handle, Server, Stats};
 use sansocket::runtime::socketio::Handle as SocketIoHandle;
@@ -23,6 +23,7 @@ use sansocket::tls::Acceptor;
 use tokio::sync::mpsc;
 
 use crate::arguments::{self, RuntimeName};
+use crate::options::HttpOptions;
 use crate::runtimes::{self, Job};
 use crate::signals::Signals;
 use crate::tls::ServerTls;
@@ -82,9 +83,8 @@ pub struct Arguments {
     /// Which web pages may use the server: `same-origin`, `*`, `none` (no check), or a list of origins
     #[arg(long, value_parser = cors, default_value = "same-origin", value_name = "ORIGINS")]
     cors: Cors,
-    /// Do not compress responses (nothing is compressed so far)
-    #[arg(long)]
-    no_compression: bool,
+    #[command(flatten)]
+    http: HttpOptions,
     #[command(flatten)]
     tls: ServerTls,
     /// Answer `GET /__stats` with counts, and `GET /__restart?down=MS` with a restart (for testing clients)
@@ -185,8 +185,6 @@ fn cors(text: &str) -> Result<Cors, String> {
 }
 
 pub fn run(arguments: Arguments) -> ExitCode {
-    // There is nothing to switch off: the flag is known so that scripts which give it go on working.
-    let _nothing_is_compressed = arguments.no_compression;
     let threads = match arguments.threads {
         Some(threads) => threads.into(),
         None => std::thread::available_parallelism().map_or(1, usize::from),
@@ -256,10 +254,10 @@ async fn serve<R: Runtime>(runtime: R, arguments: &Arguments, tls: Option<Accept
         }
         let options = options.fallback({
             let page = page.clone();
-            move |request| {
+            arguments.http.static_files().or(move |request: Request| {
                 let response = page.answer(&request);
                 async move { response }
-            }
+            })
         });
         let mut running = match arguments.app {
             App::Chat => chat::start(options, arguments, &address).await?,
@@ -299,7 +297,7 @@ async fn serve<R: Runtime>(runtime: R, arguments: &Arguments, tls: Option<Accept
 }
 
 fn options<R: Runtime>(runtime: R, arguments: &Arguments) -> Builder<R> {
-    Server::builder_on(runtime)
+    let options = Server::builder_on(runtime)
         .path(arguments.path())
         .ping_interval(arguments.ping_interval)
         .ping_timeout(arguments.ping_timeout)
@@ -307,7 +305,13 @@ fn options<R: Runtime>(runtime: R, arguments: &Arguments) -> Builder<R> {
         .max_payload(arguments.max_payload)
         .transports(&arguments.transports)
         .allow_upgrades(!arguments.no_upgrades)
-        .cors(arguments.cors.clone())
+        .cors(arguments.cors.clone().credentials(arguments.http.credentials()));
+    let options = arguments.http.apply(options);
+    match arguments.app {
+        // Nothing else on the path of what is measured.
+        App::Bench => options.compression(Compression::off()),
+        _ => options,
+    }
 }
 
 /// The path as the server understands it: with slashes at both ends.

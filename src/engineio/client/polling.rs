@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::super::inbox::Body;
 use super::super::packet::{PacketType, encoded_message_len};
 use super::super::payload::{Encoder, Packets};
 use super::super::state::{Path, Phase};
@@ -123,7 +124,7 @@ impl Client {
             self.handle_ping(now, text);
         }
         if content.messages {
-            self.inbox.push_body(packets);
+            self.inbox.push_body(Body::V4(packets));
         }
         if content.close {
             if self.post.is_some() {

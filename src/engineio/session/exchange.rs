@@ -27,6 +27,8 @@ pub enum Input {
     Get(ReqId),
     /// A POST for this session, with its whole body.
     Post(ReqId, Bytes),
+    /// The same where the body is said to be binary, which only clients of version 3 send.
+    PostBinary(ReqId, Bytes),
     /// The request's connection ended before its response was taken with [`Session::poll_transmit`](super::Session::poll_transmit).
     Gone(ReqId),
     /// The request's connection ended after its response was taken, before all of it was written. Say it of a

@@ -19,6 +19,8 @@ pub(super) struct Heartbeat {
 enum State {
     /// No session yet, or none any more.
     Off,
+    /// Version 3: the client pings, and has this long for the next one.
+    Listening { give_up_at: Instant },
     /// Nothing is outstanding until the next ping is due.
     Quiet { ping_at: Instant },
     /// A ping is due or on its way, and the pong with it.
@@ -52,6 +54,13 @@ impl Heartbeat {
         };
     }
 
+    /// The same where the client pings: the first one is due after one interval too.
+    pub(super) fn listen(&mut self, now: Instant) {
+        self.state = State::Listening {
+            give_up_at: now + self.interval + self.timeout,
+        };
+    }
+
     pub(super) fn stop(&mut self) {
         self.state = State::Off;
     }
@@ -60,6 +69,7 @@ impl Heartbeat {
     pub(super) fn deadline(&self, suspended: bool) -> Option<Instant> {
         match self.state {
             State::Off => None,
+            State::Listening { give_up_at } => (!suspended).then_some(give_up_at),
             State::Quiet { ping_at } => Some(ping_at),
             State::Awaiting { give_up_at, .. } if !suspended => Some(give_up_at),
             State::Awaiting {
@@ -81,7 +91,7 @@ impl Heartbeat {
                 };
                 false
             }
-            State::Awaiting { give_up_at, .. } if !suspended => give_up_at <= now,
+            State::Awaiting { give_up_at, .. } | State::Listening { give_up_at } if !suspended => give_up_at <= now,
             _ => {
                 self.ping_again(now);
                 false
@@ -148,14 +158,17 @@ impl Heartbeat {
                 *extended = true;
                 *give_up_at = now + self.timeout;
             }
+            State::Listening { give_up_at } => *give_up_at = now + self.interval + self.timeout,
             _ => {}
         }
     }
 
     /// The pong could not have come through until now: patience begins anew.
     pub(super) fn resume(&mut self, now: Instant) {
-        if let State::Awaiting { give_up_at, .. } = &mut self.state {
-            *give_up_at = now + self.timeout;
+        match &mut self.state {
+            State::Awaiting { give_up_at, .. } => *give_up_at = now + self.timeout,
+            State::Listening { give_up_at } => *give_up_at = now + self.interval + self.timeout,
+            State::Off | State::Quiet { .. } => {}
         }
     }
 }

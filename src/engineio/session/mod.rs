@@ -19,7 +19,7 @@ use super::inbox::Inbox;
 use super::outbox::Outbox;
 use super::payload::Encoder;
 use super::state::{Path, PathCause, Phase, PhaseCause};
-use super::{CloseReason, Closed, Config, Data, Packet, Refusal, Sid, Transport};
+use super::{CloseReason, Closed, Config, Data, Packet, Refusal, Sid, Transport, Version};
 use crate::time::Instant;
 pub use exchange::{Answer, Carrier, Event, Input, ReqId, SendError, Transmit, Violation};
 use heartbeat::Heartbeat;
@@ -72,6 +72,7 @@ enum Stall {
 pub struct Session {
     config: Arc<Config>,
     sid: Sid,
+    version: Version,
     phase: Phase,
     path: Path,
     link: Link,
@@ -92,6 +93,8 @@ pub struct Session {
     wants_open: bool,
     /// `3probe` waits to be sent.
     wants_probe_pong: bool,
+    /// The client of version 3 has pinged. One pong answers all pings that came before it.
+    wants_pong: bool,
     /// The answer to a WebSocket that the application does not want.
     refusal: Option<Box<Refusal>>,
     upgraded: bool,
@@ -103,6 +106,12 @@ pub struct Session {
 impl Session {
     /// A new session, whose first carrier is the GET or the WebSocket that asked for it (neither is answered yet).
     pub fn new(config: impl Into<Arc<Config>>, now: Instant, sid: Sid, carrier: Carrier) -> Self {
+        Self::of(Version::V4, config, now, sid, carrier)
+    }
+
+    /// The same with a client of this version. The messages of version 3 in WebSocket frames have their type before them,
+    /// as bytes and in base64; whoever writes frames sees to that.
+    pub fn of(version: Version, config: impl Into<Arc<Config>>, now: Instant, sid: Sid, carrier: Carrier) -> Self {
         let config = config.into();
         let (path, link, get) = match carrier {
             Carrier::Request(req) => (Path::Polling, Link::None, Some(req)),
@@ -110,6 +119,7 @@ impl Session {
         };
         Self {
             sid,
+            version,
             phase: Phase::Accepting,
             path,
             link,
@@ -125,6 +135,7 @@ impl Session {
             received: 0,
             wants_open: false,
             wants_probe_pong: false,
+            wants_pong: false,
             refusal: None,
             upgraded: false,
             writable: false,
@@ -143,7 +154,10 @@ impl Session {
         if self.phase == Phase::Accepting {
             self.advance(PhaseCause::Accept);
             self.wants_open = true;
-            self.heartbeat.start(now);
+            match self.version {
+                Version::V3 => self.heartbeat.listen(now),
+                Version::V4 => self.heartbeat.start(now),
+            }
         }
         self.assert_invariants();
     }
@@ -232,7 +246,8 @@ impl Session {
         self.tick(now);
         let result = match input {
             Input::Get(req) => self.handle_get(now, req),
-            Input::Post(req, body) => self.handle_post(now, req, body),
+            Input::Post(req, body) => self.handle_post(now, req, body, false),
+            Input::PostBinary(req, body) => self.handle_post(now, req, body, true),
             Input::Gone(req) => self.handle_gone(now, req),
             Input::Failed(_) => self.handle_lost(now),
             Input::WsOpen => self.handle_ws_open(now),
@@ -402,6 +417,11 @@ impl Session {
         &self.sid
     }
 
+    /// Which version of the protocol it is of.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
     /// Where the session is in its life.
     pub fn phase(&self) -> Phase {
         self.phase
@@ -494,7 +514,7 @@ impl Session {
                 CloseReason::ClientDisconnect => Packet::Noop,
                 _ => Packet::Close,
             };
-            self.answers.push((req, payload_of(last)));
+            self.answers.push((req, payload_of(self.version, last)));
         }
         if let Some(req) = self.post.take() {
             self.answers.push((req, Answer::Received));
@@ -503,6 +523,7 @@ impl Session {
         self.stall = Stall::None;
         self.wants_open = false;
         self.wants_probe_pong = false;
+        self.wants_pong = false;
         self.closed = Some(Closed {
             reason,
             unsent: self.outbox.len(),
@@ -540,9 +561,9 @@ impl Session {
     }
 }
 
-fn payload_of(packet: Packet) -> Answer {
+fn payload_of(version: Version, packet: Packet) -> Answer {
     let mut body = Vec::new();
-    Encoder::new(&mut body).push(&packet);
+    Encoder::of(version, &mut body).push(&packet);
     Answer::Payload(body.into())
 }
 

@@ -7,10 +7,11 @@ use core::mem;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use super::super::inbox::Body;
 use super::super::packet::PacketType;
 use super::super::payload::{Encoder, Packets};
 use super::super::state::{Path, Phase};
-use super::super::{CloseReason, ErrorCode, Handshake, Packet, Str, Transport};
+use super::super::{CloseReason, ErrorCode, Handshake, Packet, PacketError, Str, Transport, Version, v3};
 use super::{Answer, ReqId, Session, Violation, payload_of, reason_of};
 use crate::time::Instant;
 
@@ -20,7 +21,7 @@ impl Session {
             return refused;
         }
         if let Some(first) = self.get.take() {
-            self.answers.push((first, payload_of(Packet::Close)));
+            self.answers.push((first, payload_of(self.version, Packet::Close)));
             self.answers.push((req, Answer::Error(ErrorCode::BadRequest)));
             self.end(now, CloseReason::TransportError);
             return Err(Violation::Overlap);
@@ -28,14 +29,20 @@ impl Session {
         // The client asks for more: what it was given before has arrived.
         self.outbox.confirm_all();
         if self.path == Path::Probed {
-            self.answers.push((req, payload_of(Packet::Noop)));
+            self.answers.push((req, payload_of(self.version, Packet::Noop)));
         } else {
             self.get = Some(req);
         }
         Ok(())
     }
 
-    pub(super) fn handle_post(&mut self, now: Instant, req: ReqId, body: Bytes) -> Result<(), Violation> {
+    pub(super) fn handle_post(
+        &mut self,
+        now: Instant,
+        req: ReqId,
+        body: Bytes,
+        is_binary: bool,
+    ) -> Result<(), Violation> {
         if let Some(refused) = self.refuse_request(req) {
             return refused;
         }
@@ -46,7 +53,7 @@ impl Session {
             self.end(now, CloseReason::TransportError);
             return Err(Violation::Overlap);
         }
-        match self.take_body(now, body) {
+        match self.take_body(now, body, is_binary) {
             Ok(()) if self.phase == Phase::Closed => {
                 self.answers.push((req, Answer::Received));
                 Ok(())
@@ -64,29 +71,26 @@ impl Session {
     }
 
     /// A body is taken whole or refused whole: nothing has happened yet where this finds something wrong in it.
-    pub(super) fn take_body(&mut self, now: Instant, body: Bytes) -> Result<(), Violation> {
-        let packets = Packets::new(body)?;
-        let (mut messages, mut pong, mut close) = (false, false, false);
-        for piece in packets.pieces() {
-            match piece?.0 {
-                PacketType::Message | PacketType::Base64 => messages = true,
-                PacketType::Pong => pong = true,
-                // The server pings, not the client.
-                PacketType::Ping => return Err(Violation::UnexpectedPacket),
-                PacketType::Close => {
-                    close = true;
-                    // What stands behind it was never said.
-                    break;
-                }
-                // Meaningless from a client that polls; the reference ignores them too.
-                PacketType::Open | PacketType::Upgrade | PacketType::Noop => {}
+    pub(super) fn take_body(&mut self, now: Instant, body: Bytes, is_binary: bool) -> Result<(), Violation> {
+        let (said, body) = match self.version {
+            Version::V3 => {
+                let packets = v3::Packets::new(body, is_binary)?;
+                (Said::of(packets.types(), self.version)?, Body::V3(packets))
             }
+            // Version 4 has no binary bodies, and the session must not go on without what was in this one.
+            Version::V4 if is_binary => return Err(PacketError::NotUtf8.into()),
+            Version::V4 => {
+                let packets = Packets::new(body)?;
+                let types = packets.pieces().map(|piece| piece.map(|piece| piece.0));
+                (Said::of(types, self.version)?, Body::V4(packets))
+            }
+        };
+        self.handle_sign_of_life(now, said.pong);
+        self.wants_pong |= said.ping;
+        if said.messages {
+            self.inbox.push_body(body);
         }
-        self.handle_sign_of_life(now, pong);
-        if messages {
-            self.inbox.push_body(packets);
-        }
-        if close {
+        if said.close {
             self.end(now, CloseReason::ClientDisconnect);
         }
         Ok(())
@@ -125,6 +129,7 @@ impl Session {
         self.phase != Phase::Accepting
             && (self.wants_open
                 || self.heartbeat.wants_ping()
+                || self.wants_pong
                 || !self.outbox.is_empty()
                 || self.phase == Phase::Closing)
     }
@@ -152,18 +157,21 @@ impl Session {
             return answer;
         }
         self.heartbeat.ping_handed(self.outbox.handed());
-        payload_of(Packet::Ping(Str::new()))
+        payload_of(self.version, Packet::Ping(Str::new()))
     }
 
     pub(super) fn next_payload(&mut self, now: Instant) -> Answer {
         let mut body = Vec::new();
-        let mut encoder = Encoder::new(&mut body);
+        let mut encoder = Encoder::of(self.version, &mut body);
         if mem::take(&mut self.wants_open) {
             encoder.push(&self.open_packet());
         }
         if self.heartbeat.wants_ping() {
             encoder.push(&Packet::Ping(Str::new()));
             self.heartbeat.ping_handed(self.outbox.handed());
+        }
+        if mem::take(&mut self.wants_pong) {
+            encoder.push(&Packet::Pong(Str::new()));
         }
         let max_packets = self.config.max_packets_per_response.max(1);
         let max_bytes = self.config.max_response;
@@ -196,5 +204,37 @@ impl Session {
             ping_timeout: self.config.ping_timeout,
             max_payload: Some(self.config.max_payload),
         }))
+    }
+}
+
+/// What a body holds, beside what stands in its messages.
+#[derive(Default)]
+struct Said {
+    messages: bool,
+    ping: bool,
+    pong: bool,
+    close: bool,
+}
+
+impl Said {
+    fn of(types: impl Iterator<Item = Result<PacketType, PacketError>>, version: Version) -> Result<Self, Violation> {
+        let mut said = Self::default();
+        for packet_type in types {
+            match packet_type? {
+                PacketType::Message | PacketType::Base64 => said.messages = true,
+                PacketType::Pong => said.pong = true,
+                PacketType::Ping if version == Version::V3 => said.ping = true,
+                // The server pings, not the client.
+                PacketType::Ping => return Err(Violation::UnexpectedPacket),
+                PacketType::Close => {
+                    said.close = true;
+                    // What stands behind it was never said.
+                    break;
+                }
+                // Meaningless from a client that polls; the reference ignores them too.
+                PacketType::Open | PacketType::Upgrade | PacketType::Noop => {}
+            }
+        }
+        Ok(said)
     }
 }

@@ -4,6 +4,7 @@
 extern crate std;
 
 mod model;
+mod v3;
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::super::packet::PacketType;
 use super::super::state::{Path, PathCause, Phase};
-use super::super::{CloseReason, Data, PROBE, Packet, Str};
+use super::super::{CloseReason, Data, PROBE, Packet, Str, Version, v3};
 use super::{Link, Session, Transmit, Violation, payload_of, reason_of};
 use crate::time::Instant;
 
@@ -67,15 +67,40 @@ impl Session {
                 Err(Violation::BadProbe)
             }
             Path::WebSocket => {
-                self.handle_sign_of_life(now, false);
-                self.inbox.push_message(Data::Binary(bytes));
-                Ok(())
+                let data = match self.version {
+                    Version::V4 => Ok(Data::Binary(bytes)),
+                    Version::V3 => v3::decode_frame(bytes),
+                };
+                match data {
+                    Ok(data) => {
+                        self.handle_sign_of_life(now, false);
+                        self.inbox.push_message(data);
+                        Ok(())
+                    }
+                    Err(error) => {
+                        self.end(now, reason_of(error.into()));
+                        Err(error.into())
+                    }
+                }
             }
         }
     }
 
     pub(super) fn handle_packet(&mut self, now: Instant, text: Str) -> Result<(), Violation> {
         let result = match PacketType::of(&text) {
+            Ok(PacketType::Base64) if self.version == Version::V3 => match v3::decode_base64(&text) {
+                Ok(bytes) => {
+                    self.handle_sign_of_life(now, false);
+                    self.inbox.push_message(Data::Binary(bytes));
+                    Ok(())
+                }
+                Err(error) => Err(error.into()),
+            },
+            Ok(PacketType::Ping) if self.version == Version::V3 => {
+                self.handle_sign_of_life(now, false);
+                self.wants_pong = true;
+                Ok(())
+            }
             Ok(PacketType::Message | PacketType::Base64) => match Packet::decode(text) {
                 Ok(Packet::Message(data)) => {
                     self.handle_sign_of_life(now, false);
@@ -143,7 +168,7 @@ impl Session {
     /// The client's poll must come to an end before it upgrades.
     pub(super) fn release_get(&mut self) {
         if let Some(req) = self.get.take() {
-            self.answers.push((req, payload_of(Packet::Noop)));
+            self.answers.push((req, payload_of(self.version, Packet::Noop)));
         }
     }
 
@@ -171,6 +196,9 @@ impl Session {
         if self.heartbeat.wants_ping() {
             self.heartbeat.ping_handed(self.outbox.handed());
             return Some(Transmit::Packet(Packet::Ping(Str::new())));
+        }
+        if mem::take(&mut self.wants_pong) {
+            return Some(Transmit::Packet(Packet::Pong(Str::new())));
         }
         if let Some(data) = self.outbox.hand_over() {
             return Some(Transmit::Packet(Packet::Message(data)));

@@ -8,11 +8,12 @@ use std::vec::Vec;
 use bytes::Bytes;
 
 use super::{Cell, Connection, ConnectionEvent, Exchange, State, Then};
-use crate::engineio::{Answer, Carrier, ErrorCode, Input, Transport};
-use crate::http::{CorsAnswer, Request, RequestView, Route, SessionRequest};
+use crate::engineio::{Answer, Carrier, Input, Refusal};
+use crate::http::{Request, RequestView};
 use crate::time::Instant;
+use crate::wire::answers::{write_answer, write_failure, write_last, write_preflight};
 use crate::wire::http1::{BodyReader, Framing, Head, HttpError, ResponseWriter, read_head};
-use crate::wire::ws;
+use crate::wire::routing::{Decision, decide, push, refused_origin};
 
 impl<E: Default + Send + Sync + 'static> Connection<E> {
     /// Goes on with what was read earlier.
@@ -56,7 +57,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                     Ok(false) => break,
                     Err(error) => self.fail(now, error, out),
                 },
-                State::Waiting { .. } | State::Opening { .. } | State::Fallback { .. } => break,
+                State::Waiting { .. } | State::Opening { .. } | State::Fallback { .. } | State::Sending { .. } => break,
                 State::WebSocket { .. } => {
                     self.read_frames(now, rest, out);
                     rest = &[];
@@ -73,84 +74,78 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
 
     /// A head is complete.
     pub(super) fn begin(&mut self, now: Instant, head: &Head<'_>, out: &mut Vec<u8>) {
-        let view = RequestView {
+        if let Some(full) = self.full {
+            let refusal = Refusal::new(full.status()).message("Too many connections");
+            return self.refuse(now, &refusal, &Exchange::default(), out);
+        }
+        let endpoint = &self.hub.endpoint;
+        let mut view = RequestView {
             method: head.method,
             path: head.path,
             query: head.query,
             headers: head,
             is_secure: self.is_secure(),
+            peer: Some(self.peer.ip()),
         };
-        let allowed = self.hub.endpoint.check_origin(&view) == CorsAnswer::Allow;
-        let exchange = Exchange {
-            keep_alive: head.keep_alive && !self.hub.is_closing(),
-            head_only: head.method == "HEAD",
-            filters_xss: view
-                .header("user-agent")
-                .is_some_and(|name| name.contains(";MSIE") || name.contains("Trident/")),
-            origin: view.header("origin").filter(|_| allowed).map(Into::into),
-        };
-        let route = self.hub.endpoint.route(&view);
-        if view.wants_websocket() && !head.version_1_1 && route != Route::NotOurs {
-            // HTTP/1.0 knows no upgrade (RFC 9110, section 7.8).
-            return self.refuse_websocket(now, ErrorCode::BadRequest, &exchange, out);
+        view.is_secure = view.is_secure || endpoint.terms().proxies().says_secure(&view);
+        let look = endpoint.look(&view);
+        let mut exchange = Exchange::new(endpoint, &view, &look);
+        exchange.keep_alive = head.keep_alive && !self.hub.is_closing();
+        if let Some(origin) = refused_origin(&view, &look) {
+            self.event = Some(ConnectionEvent::OriginRefused { origin });
         }
-        if view.wants_websocket() && head.framing != Framing::Empty && route != Route::NotOurs {
-            // Is what follows a body, or frames? Nobody shall have to ask.
-            return self.refuse_websocket(now, ErrorCode::BadRequest, &exchange, out);
-        }
-        match route {
-            Route::NotOurs if self.hub.has_fallback => {
-                let then = Then::Fallback(self.keep(head, &view));
+        let has_body = head.framing != Framing::Empty;
+        match decide(&self.hub, &view, look, &exchange, has_body, head.version_1_1) {
+            Decision::NotOurs if self.hub.has_fallback => {
+                let then = Then::Fallback(Box::new(self.keep(head, &view)));
                 self.read_body(now, head, then, exchange, out);
             }
-            Route::NotOurs => self.refuse_path(now, head, exchange, out),
-            Route::Preflight => self.answer_preflight(now, head, &view, exchange, out),
-            Route::Refuse(code) if view.wants_websocket() => self.refuse_websocket(now, code, &exchange, out),
-            Route::Refuse(code) => self.read_body(now, head, Then::Refuse(code), exchange, out),
-            Route::Open(Transport::Polling) => self.open_polling(now, head, &view, exchange, out),
-            Route::Open(Transport::WebSocket) => match ws::Handshake::read(&view) {
-                Ok(handshake) if !self.hub.is_closing() => {
-                    let cell = self.hub.open(now, Carrier::WebSocket, E::default());
-                    self.announce(&cell, head, &view, true);
-                    self.wait(State::Opening {
-                        cell,
-                        handshake: Box::new(handshake),
-                        exchange,
-                    });
-                }
-                Ok(_) => self.refuse_while_closing(now, &exchange, out),
-                Err(error) => self.refuse_handshake(now, error, &exchange, out),
-            },
-            Route::Session { sid, request } => match (self.hub.session(&sid), request) {
-                (Some(cell), SessionRequest::Upgrade) => match ws::Handshake::read(&view) {
-                    Ok(handshake) => self.upgrade(now, cell, &handshake, exchange, out),
-                    Err(error) => self.refuse_handshake(now, error, &exchange, out),
-                },
-                (None, _) if view.wants_websocket() => {
-                    self.refuse_websocket(now, ErrorCode::SessionUnknown, &exchange, out);
-                }
-                (Some(_), SessionRequest::Invalid) if view.wants_websocket() => {
-                    self.refuse_websocket(now, ErrorCode::BadRequest, &exchange, out);
-                }
-                (None, _) => self.read_body(now, head, Then::Refuse(ErrorCode::SessionUnknown), exchange, out),
-                (Some(_), SessionRequest::Invalid) => {
-                    self.read_body(now, head, Then::Refuse(ErrorCode::BadRequest), exchange, out);
-                }
-                (Some(cell), SessionRequest::Push) => {
-                    let content_type = view.header("content-type").unwrap_or_default();
-                    let is_binary = content_type.trim().eq_ignore_ascii_case("application/octet-stream");
-                    self.read_body(now, head, Then::Push { cell, is_binary }, exchange, out);
-                }
-                (Some(cell), SessionRequest::Poll) => {
-                    if head.framing != Framing::Empty {
-                        // A GET with a body is nothing that a client sends.
-                        return self.fail(now, HttpError::Malformed, out);
-                    }
-                    let req = self.hub.next_request();
-                    let _violation = cell.with(|session| session.handle_input(now, Input::Get(req)));
-                    self.wait(State::Waiting { cell, req, exchange });
-                }
-            },
+            Decision::NotOurs => self.refuse_path(now, head, exchange, out),
+            Decision::Preflight => {
+                exchange.keep_alive &= !has_body;
+                write_preflight(endpoint, &view, &exchange, out);
+                self.answered(now, exchange.keep_alive);
+            }
+            Decision::Malformed => self.fail(now, HttpError::Malformed, out),
+            Decision::Refuse(code) => self.read_body(now, head, Then::Refuse(code), exchange, out),
+            Decision::RefuseWebSocket(code) => self.refuse_websocket(now, code, &exchange, out),
+            Decision::RefuseHandshake(error) => self.refuse_handshake(now, error, &exchange, out),
+            Decision::Closing => self.refuse(now, &Refusal::new(503), &exchange, out),
+            Decision::OpenPolling => self.open_polling(now, head, &view, exchange, out),
+            Decision::OpenWebSocket(handshake) => {
+                let opened = self
+                    .hub
+                    .open_for(exchange.version, now, Carrier::WebSocket, E::default(), &view);
+                let cell = match opened {
+                    Ok(cell) => cell,
+                    Err(refusal) => return self.refuse(now, &refusal, &exchange, out),
+                };
+                exchange.set_initial(self.hub.endpoint.terms().initial_lines(&view, None));
+                self.announce(&cell, head, &view, true);
+                self.wait(State::Opening {
+                    cell,
+                    handshake: Box::new(handshake),
+                    exchange,
+                });
+            }
+            Decision::Upgrade(cell, handshake) => self.upgrade(now, cell, &handshake, exchange, out),
+            Decision::Push {
+                cell,
+                is_binary,
+                is_form,
+            } => {
+                let then = Then::Push {
+                    cell,
+                    is_binary,
+                    is_form,
+                };
+                self.read_body(now, head, then, exchange, out);
+            }
+            Decision::Poll(cell) => {
+                let req = self.hub.next_request();
+                let _violation = cell.with(|session| session.handle_input(now, Input::Get(req)));
+                self.wait(State::Waiting { cell, req, exchange });
+            }
         }
     }
 
@@ -159,17 +154,22 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         now: Instant,
         head: &Head<'_>,
         view: &RequestView<'_>,
-        exchange: Exchange,
+        mut exchange: Exchange,
         out: &mut Vec<u8>,
     ) {
-        if head.framing != Framing::Empty {
-            return self.fail(now, HttpError::Malformed, out);
-        }
-        if self.hub.is_closing() {
-            return self.refuse_while_closing(now, &exchange, out);
-        }
         let req = self.hub.next_request();
-        let cell = self.hub.open(now, Carrier::Request(req), E::default());
+        let cell = match self
+            .hub
+            .open_for(exchange.version, now, Carrier::Request(req), E::default(), view)
+        {
+            Ok(cell) => cell,
+            Err(refusal) => {
+                write_answer(&self.hub.endpoint, &Answer::Refused(refusal), &exchange, out);
+                return self.answered(now, exchange.keep_alive);
+            }
+        };
+        let sid = cell.look(|session| session.sid().clone());
+        exchange.set_initial(self.hub.endpoint.terms().initial_lines(view, Some(&sid)));
         self.announce(&cell, head, view, false);
         self.wait(State::Waiting { cell, req, exchange });
     }
@@ -184,7 +184,8 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
 
     pub(super) fn keep(&self, head: &Head<'_>, view: &RequestView<'_>) -> Request {
         let headers = head.headers.iter().map(|header| (header.name, header.value));
-        let request = Request::new(view, headers, self.peer);
+        let client = self.hub.endpoint.terms().proxies().client(view);
+        let request = Request::new(view, headers, self.peer).with_client(client);
         #[cfg(feature = "tls")]
         let request = request.with_certificate(self.client_certificate());
         request
@@ -217,7 +218,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                     exchange,
                 };
             }
-            Err(error) => self.fail_with(now, error, exchange.origin.as_deref(), out),
+            Err(error) => self.fail_with(now, error, &exchange, out),
         }
     }
 
@@ -228,17 +229,18 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         };
         let body = Bytes::from(reader.into_body());
         match *then {
-            Then::Push { cell, is_binary } => {
-                // Version 4 has no binary bodies. The session must not go on without what was in this one; to it, it is
-                // the empty body, which is no packet either.
-                let body = if is_binary { Bytes::new() } else { body };
+            Then::Push {
+                cell,
+                is_binary,
+                is_form,
+            } => {
                 let req = self.hub.next_request();
-                let _violation = cell.with(|session| session.handle_input(now, Input::Post(req, body)));
+                push(&cell, now, req, body, is_binary, is_form);
                 self.wait(State::Waiting { cell, req, exchange });
                 self.transmit(now, out);
             }
             Then::Refuse(code) => {
-                write_answer(&Answer::Error(code), &exchange, out);
+                write_answer(&self.hub.endpoint, &Answer::Error(code), &exchange, out);
                 self.answered(now, exchange.keep_alive);
             }
             Then::Fallback(request) => {
@@ -254,13 +256,11 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             State::Body { exchange, .. } => exchange,
             _ => Exchange::default(),
         };
-        self.fail_with(now, error, exchange.origin.as_deref(), out);
+        self.fail_with(now, error, &exchange, out);
     }
 
-    pub(super) fn fail_with(&mut self, now: Instant, error: HttpError, origin: Option<&str>, out: &mut Vec<u8>) {
-        let mut writer = ResponseWriter::new(out, error.status());
-        write_cors(&mut writer, origin);
-        writer.body(b"", false, false);
+    pub(super) fn fail_with(&mut self, now: Instant, error: HttpError, exchange: &Exchange, out: &mut Vec<u8>) {
+        write_failure(&self.hub.endpoint, error.status(), exchange, out);
         self.drain(now);
     }
 
@@ -272,33 +272,9 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         self.answered(now, keep_alive);
     }
 
-    pub(super) fn answer_preflight(
-        &mut self,
-        now: Instant,
-        head: &Head<'_>,
-        view: &RequestView<'_>,
-        exchange: Exchange,
-        out: &mut Vec<u8>,
-    ) {
-        let keep_alive = exchange.keep_alive && head.framing == Framing::Empty;
-        let mut writer = ResponseWriter::new(out, 204);
-        write_cors(&mut writer, exchange.origin.as_deref());
-        writer.header("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
-        if let Some(headers) = view.header("access-control-request-headers") {
-            writer.header("Access-Control-Allow-Headers", headers);
-        }
-        if !keep_alive {
-            writer.header("Connection", "close");
-        }
-        writer.no_body();
-        self.answered(now, keep_alive);
-    }
-
-    pub(super) fn refuse_while_closing(&mut self, now: Instant, exchange: &Exchange, out: &mut Vec<u8>) {
-        let mut writer = ResponseWriter::new(out, 503);
-        writer.header("Content-Type", "application/json");
-        write_cors(&mut writer, exchange.origin.as_deref());
-        writer.body(ErrorCode::Forbidden.body().as_bytes(), false, false);
+    /// An application's answer, and the end of the connection.
+    pub(super) fn refuse(&mut self, now: Instant, refusal: &Refusal, exchange: &Exchange, out: &mut Vec<u8>) {
+        write_last(&self.hub.endpoint, refusal.status(), refusal.body(), exchange, out);
         self.drain(now);
     }
 
@@ -322,44 +298,5 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         self.unpark();
         self.state = State::Done;
         self.deadline = None;
-    }
-}
-
-pub(super) fn write_answer(answer: &Answer, exchange: &Exchange, out: &mut Vec<u8>) {
-    let (status, lines, body) = match answer {
-        Answer::Payload(body) => (
-            200,
-            "Content-Type: text/plain; charset=UTF-8\r\nCache-Control: no-store\r\n",
-            &body[..],
-        ),
-        Answer::Received => (
-            200,
-            "Content-Type: text/html\r\nCache-Control: no-store\r\n",
-            &b"ok"[..],
-        ),
-        Answer::Refused(refusal) => (
-            refusal.status(),
-            "Content-Type: application/json\r\n",
-            &refusal.body()[..],
-        ),
-        Answer::Error(code) => (
-            code.status(),
-            "Content-Type: application/json\r\n",
-            code.body().as_bytes(),
-        ),
-    };
-    let mut writer = ResponseWriter::new(out, status);
-    writer.lines(lines);
-    if exchange.filters_xss {
-        writer.lines("X-XSS-Protection: 0\r\n");
-    }
-    write_cors(&mut writer, exchange.origin.as_deref());
-    writer.body(body, exchange.keep_alive, exchange.head_only);
-}
-
-pub(super) fn write_cors(writer: &mut ResponseWriter<'_>, origin: Option<&str>) {
-    if let Some(origin) = origin {
-        writer.header("Access-Control-Allow-Origin", origin);
-        writer.lines("Access-Control-Allow-Credentials: true\r\nVary: Origin\r\n");
     }
 }

@@ -3,20 +3,16 @@
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::requests::write_cors;
 use super::{Cell, Connection, Exchange, State, TURN};
 use crate::engineio::{Carrier, ErrorCode, Input, Session, Transmit};
 use crate::time::Instant;
-use crate::wire::http1::ResponseWriter;
+use crate::wire::answers::{write_bad_handshake, write_last, write_switching};
 use crate::wire::ws::{self, Frame, FrameError, HandshakeError, WebSocket};
 
 impl<E: Default + Send + Sync + 'static> Connection<E> {
     pub(super) fn refuse_websocket(&mut self, now: Instant, code: ErrorCode, exchange: &Exchange, out: &mut Vec<u8>) {
         // Whoever wanted to go on as a WebSocket has no use for the connection.
-        let mut writer = ResponseWriter::new(out, 400);
-        writer.header("Content-Type", "application/json");
-        write_cors(&mut writer, exchange.origin.as_deref());
-        writer.body(code.body().as_bytes(), false, false);
+        write_last(&self.hub.endpoint, 400, code.body().as_bytes(), exchange, out);
         self.drain(now);
     }
 
@@ -27,15 +23,8 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         exchange: &Exchange,
         out: &mut Vec<u8>,
     ) {
-        match error {
-            HandshakeError::BadKey => self.refuse_websocket(now, ErrorCode::BadRequest, exchange, out),
-            HandshakeError::UnsupportedVersion => {
-                let mut writer = ResponseWriter::new(out, 426);
-                writer.header("Sec-WebSocket-Version", "13");
-                writer.body(b"", false, false);
-                self.drain(now);
-            }
-        }
+        write_bad_handshake(&self.hub.endpoint, error, exchange, out);
+        self.drain(now);
     }
 
     pub(super) fn upgrade(
@@ -50,11 +39,11 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         if served.is_err() {
             return self.refuse_websocket(now, ErrorCode::BadRequest, &exchange, out);
         }
-        write_switching(handshake, exchange.origin.as_deref(), out);
-        self.wait(State::WebSocket {
-            cell,
-            socket: WebSocket::new(self.hub.config.max_payload),
-        });
+        write_switching(&self.hub.endpoint, handshake, &exchange, out);
+        let mut socket = WebSocket::new(self.hub.config.max_payload);
+        socket.set_text_only(exchange.text_only);
+        socket.set_version(exchange.version);
+        self.wait(State::WebSocket { cell, socket });
     }
 
     /// Answers the request for a WebSocket as soon as the application has decided; whether it has.
@@ -78,17 +67,16 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                     // It was over before it began.
                     _ => (503, ErrorCode::Forbidden.body().as_bytes()),
                 };
-                let mut writer = ResponseWriter::new(out, status);
-                writer.header("Content-Type", "application/json");
-                write_cors(&mut writer, exchange.origin.as_deref());
-                writer.body(body, false, false);
+                write_last(&self.hub.endpoint, status, body, exchange, out);
                 let _closed = cell.with(|session| session.handle_input(now, Input::WsClosed));
                 self.drain(now);
                 return true;
             }
         };
-        write_switching(handshake, exchange.origin.as_deref(), out);
+        write_switching(&self.hub.endpoint, handshake, exchange, out);
         let mut socket = WebSocket::new(self.hub.config.max_payload);
+        socket.set_text_only(exchange.text_only);
+        socket.set_version(exchange.version);
         socket.write(&packet, out);
         let cell = cell.clone();
         self.state = State::WebSocket { cell, socket };
@@ -141,15 +129,4 @@ pub(super) fn write_frames(session: &mut Session, now: Instant, socket: &mut Web
         }
     }
     false
-}
-
-pub(super) fn write_switching(handshake: &ws::Handshake, origin: Option<&str>, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
-    let mut writer = ResponseWriter::continue_head(out);
-    writer.header("Sec-WebSocket-Accept", handshake.accept());
-    if let Some(protocol) = handshake.protocol() {
-        writer.header("Sec-WebSocket-Protocol", protocol);
-    }
-    write_cors(&mut writer, origin);
-    writer.no_body();
 }

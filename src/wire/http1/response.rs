@@ -8,13 +8,18 @@ fn reason(status: u16) -> &'static str {
         100 => "Continue",
         200 => "OK",
         204 => "No Content",
+        206 => "Partial Content",
+        304 => "Not Modified",
+        308 => "Permanent Redirect",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
         408 => "Request Timeout",
+        412 => "Precondition Failed",
         413 => "Content Too Large",
+        416 => "Range Not Satisfiable",
         426 => "Upgrade Required",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
@@ -79,6 +84,14 @@ impl<'a> ResponseWriter<'a> {
         if !head_only {
             self.out.extend_from_slice(body);
         }
+    }
+
+    /// Ends the head of a response whose body of this length somebody else writes.
+    pub fn length(&mut self, length: u64, keep_alive: bool) {
+        if !keep_alive {
+            self.lines("Connection: close\r\n");
+        }
+        self.lines(&std::format!("Content-Length: {length}\r\n\r\n"));
     }
 
     /// Ends the head of a response that has no body by its status (1xx, 204).

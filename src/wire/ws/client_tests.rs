@@ -254,20 +254,7 @@ fn the_handshake_of_the_standard() {
 fn a_server_of_ours_takes_our_key() {
     let handshake = ClientHandshake::new([0xff; 16]);
     let headers = [("sec-websocket-version", "13"), ("sec-websocket-key", handshake.key())];
-    struct Given<'a>(&'a [(&'a str, &'a str)]);
-    impl crate::http::Headers for Given<'_> {
-        fn get(&self, name: &str) -> Option<&[u8]> {
-            let found = self.0.iter().find(|(header, _)| header.eq_ignore_ascii_case(name));
-            found.map(|(_, value)| value.as_bytes())
-        }
-    }
-    let request = RequestView {
-        method: "GET",
-        path: "/",
-        query: "",
-        headers: &Given(&headers),
-        is_secure: false,
-    };
+    let request = crate::http::RequestView::new("GET", "/", &headers);
     let answer = Handshake::read(&request).unwrap();
     let head = format!(
         "101 X\nUpgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Accept: {}",

@@ -27,7 +27,7 @@ pub async fn start<R: Runtime>(options: Builder<R>, arguments: &Arguments, addre
     })
 }
 
-fn namespaces(io: &Handle) {
+pub fn namespaces(io: &Handle) {
     for namespace in [io.of("/"), io.of("/custom"), io.of_matching(is_dynamic)] {
         handlers(&namespace.on_connect(|request| async move { welcome(&request).await }));
     }

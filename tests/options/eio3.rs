@@ -1,0 +1,235 @@
+//! `--eio3`: clients of Engine.IO 3 beside those of 4.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::http::{PATIENCE, Response};
+use crate::server::Server;
+use crate::session::{POLLING, Session, sid_of};
+use crate::websocket::{BINARY, FIN, Message, WebSocket, ask};
+
+const POLLING_3: &str = "/engine.io/?EIO=3&transport=polling";
+const WEBSOCKET_3: &str = "/engine.io/?EIO=3&transport=websocket";
+
+/// The packets of a payload of text.
+#[track_caller]
+fn packets(response: &Response) -> Vec<String> {
+    assert_eq!(response.status, 200, "{response:?}");
+    assert_eq!(response.header("content-type"), Some("text/plain; charset=UTF-8"));
+    let mut rest: Vec<u16> = response.text().encode_utf16().collect();
+    let mut packets = Vec::new();
+    while !rest.is_empty() {
+        let colon = rest.iter().position(|&unit| unit == u16::from(b':')).expect("a length");
+        let length: usize = String::from_utf16_lossy(&rest[..colon])
+            .parse()
+            .expect("a length of digits");
+        let end = colon + 1 + length;
+        packets.push(String::from_utf16(&rest[colon + 1..end]).expect("whole characters"));
+        rest.drain(..end);
+    }
+    packets
+}
+
+/// Opens a session; its target.
+#[track_caller]
+fn open(server: &Server) -> String {
+    let opened = packets(&server.get(POLLING_3));
+    assert_eq!(opened.len(), 1, "{opened:?}");
+    format!("{POLLING_3}&sid={}", sid_of(&opened[0]))
+}
+
+/// Polls until so many packets came.
+#[track_caller]
+fn poll(server: &Server, target: &str, count: usize) -> Vec<String> {
+    let mut all = Vec::new();
+    while all.len() < count {
+        all.extend(packets(&server.get(target)));
+    }
+    all
+}
+
+fn binary(server: &Server, target: &str, body: &[u8]) -> Response {
+    server.request("POST", target, &["Content-Type: application/octet-stream"], Some(body))
+}
+
+#[test]
+fn lengths_are_of_characters() {
+    let server = Server::with(&["--eio3"]);
+    let target = open(&server);
+    server
+        .post(&target, "6:4hello2:4\u{20ac}3:4\u{1f600}3:4\u{1e}:")
+        .assert_ok("ok");
+    assert_eq!(
+        poll(&server, &target, 4),
+        ["4hello", "4\u{20ac}", "4\u{1f600}", "4\u{1e}:"]
+    );
+    server.post(&target, "10:b4AQIDBA==").assert_ok("ok");
+    assert_eq!(poll(&server, &target, 1), ["b4AQIDBA=="]);
+    let body = [&[0, 4, 255][..], "4\u{20ac}".as_bytes(), &[1, 0, 3, 255, 4, 1, 2]].concat();
+    binary(&server, &target, &body).assert_ok("ok");
+    assert_eq!(poll(&server, &target, 2), ["4\u{20ac}", "b4AQI="]);
+    server.post(&target, "1:1").assert_ok("ok");
+    server.finish();
+}
+
+#[test]
+fn the_client_pings() {
+    let server = Server::with(&["--eio3", "--ping-interval", "300ms", "--ping-timeout", "200ms"]);
+    let target = open(&server);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(1500) {
+        server.post(&target, "6:2probe").assert_ok("ok");
+        assert_eq!(poll(&server, &target, 1), ["3"]);
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    assert_eq!(server.stats().sessions, 1);
+    // No ping of the server's, and an end where there is none of the client's.
+    let begun = Instant::now();
+    assert_eq!(packets(&server.get(&target)), ["1"]);
+    let waited = begun.elapsed();
+    assert!((Duration::from_millis(300)..PATIENCE).contains(&waited), "{waited:?}");
+    server.finish();
+}
+
+#[test]
+fn on_a_websocket() {
+    let server = Server::with(&["--eio3"]);
+    let mut websocket = WebSocket::connect(&server, WEBSOCKET_3);
+    assert!(matches!(websocket.message(), Message::Text(open) if open.starts_with("0{")));
+    websocket.text("4hello");
+    assert_eq!(websocket.message(), Message::Text("4hello".into()));
+    websocket.frame(FIN | BINARY, &[4, 1, 2, 3]);
+    assert_eq!(websocket.message(), Message::Binary(vec![4, 1, 2, 3]));
+    websocket.text("b4AQID");
+    assert_eq!(websocket.message(), Message::Binary(vec![4, 1, 2, 3]));
+    websocket.text("2");
+    assert_eq!(websocket.message(), Message::Text("3".into()));
+    websocket.close();
+
+    let mut websocket = WebSocket::connect(&server, &format!("{WEBSOCKET_3}&b64=1"));
+    websocket.message();
+    websocket.text("b4AQID");
+    assert_eq!(websocket.message(), Message::Text("b4AQID".into()));
+    websocket.close();
+    server.finish();
+}
+
+#[test]
+fn upgrades() {
+    let server = Server::with(&["--eio3"]);
+    let target = open(&server);
+    let mut waiting = server.connect();
+    waiting.request("GET", &target, &[], None);
+    let mut websocket = WebSocket::connect(&server, &target.replace("transport=polling", "transport=websocket"));
+    websocket.text("2probe");
+    assert_eq!(websocket.message(), Message::Text("3probe".into()));
+    assert_eq!(packets(&waiting.response()), ["6"]);
+    server.post(&target, "3:4hi").assert_ok("ok");
+    websocket.text("5");
+    assert_eq!(websocket.message(), Message::Text("4hi".into()));
+    websocket.close();
+    server.finish();
+}
+
+#[test]
+fn jsonp() {
+    let server = Server::with(&["--eio3"]);
+    let text = |response: Response| -> Response {
+        let call = response.text();
+        let argument = call.strip_prefix("___eio[0](").and_then(|rest| rest.strip_suffix(");"));
+        let payload: String = serde_json::from_str(argument.expect("the call")).expect("a string");
+        Response {
+            headers: vec![("Content-Type".into(), "text/plain; charset=UTF-8".into())],
+            body: payload.into_bytes(),
+            ..response
+        }
+    };
+    let opened = packets(&text(server.get(&format!("{POLLING_3}&j=0&b64=1"))));
+    let target = format!("{POLLING_3}&sid={}&j=0&b64=1", sid_of(&opened[0]));
+    server.post(&target, "d=5%3A4a%5Cnbc").assert_ok("ok");
+    assert_eq!(packets(&text(server.get(&target))), ["4a\nbc"]);
+    server.post(&target, "d=1%3A1").assert_ok("ok");
+    server.finish();
+}
+
+#[test]
+fn what_is_no_payload_ends_the_session() {
+    let server = Server::with(&["--eio3"]);
+    for body in [
+        "",
+        "4hello",
+        "6:4hell",
+        "0:",
+        "-1:4",
+        "99999999999999999999:4",
+        "2:4\u{1f600}",
+        "1:9",
+        "6:4hello\u{1e}",
+    ] {
+        let target = open(&server);
+        server.post(&target, body).assert_error(3);
+        server.get(&target).assert_error(1);
+    }
+    for body in [
+        &[0, 255, b'4'][..],
+        &[2, 1, 255, b'4'],
+        &[0, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 255, b'4'],
+        &[1, 1, 255, 2],
+    ] {
+        let target = open(&server);
+        binary(&server, &target, body).assert_error(3);
+    }
+    for frame in [&[][..], &[1], &[0, 1]] {
+        let mut websocket = WebSocket::connect(&server, WEBSOCKET_3);
+        websocket.message();
+        websocket.frame(FIN | BINARY, frame);
+        assert!(matches!(websocket.message(), Message::Close(_)));
+    }
+    server.finish();
+}
+
+#[test]
+fn both_versions_beside_each_other() {
+    let server = Server::with(&["--eio3"]);
+    let old = open(&server);
+    let new = Session::open(&server);
+    new.assert_echoes("version 4");
+    // A session can only be asked for in its own.
+    server.get(&old.replace("EIO=3", "EIO=4")).assert_error(3);
+    server.get(&new.target().replace("EIO=4", "EIO=3")).assert_error(3);
+    let (_connection, response) = ask(&server, &new.websocket_target().replace("EIO=4", "EIO=3"), &[]);
+    response.assert_error(3);
+    server.get(&POLLING.replace("EIO=4", "EIO=5")).assert_error(5);
+    server.post(&old, "1:1").assert_ok("ok");
+    new.close();
+    server.finish();
+}
+
+#[test]
+fn without_the_flag_they_are_refused() {
+    let server = Server::start();
+    server.get(POLLING_3).assert_error(5);
+    server.get("/engine.io/?transport=polling").assert_error(5);
+    let (_connection, response) = ask(&server, WEBSOCKET_3, &[]);
+    response.assert_error(5);
+    server.finish();
+}
+
+/// npm `engine.io-client@3`. Wants Node.js, and `npm ci --prefix tests/options/eio3` before it.
+#[test]
+#[ignore = "wants Node.js and a package of npm"]
+fn the_client_of_npm() {
+    let server = Server::with(&["--eio3", "--ping-interval", "300ms", "--ping-timeout", "5s"]);
+    let output = Command::new("node")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/options/eio3/talk.mjs"))
+        .arg(format!("http://{}", server.address))
+        .output()
+        .expect("node runs");
+    let (said, errors) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(output.status.success(), "{said}{errors}");
+    assert_eq!(said.lines().count(), 5, "{said}");
+    server.finish();
+}

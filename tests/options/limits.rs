@@ -1,0 +1,122 @@
+//! How many there may be.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::http::{Connection, NoAnswer, PATIENCE, Response};
+use crate::server::Server;
+use crate::session::{POLLING, Session};
+use crate::websocket::{WEBSOCKET, ask};
+
+#[track_caller]
+fn assert_refused(response: &Response, status: u16, what: &str) {
+    assert_eq!(response.status, status, "{response:?}");
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    assert_eq!(response.text(), format!(r#"{{"code":4,"message":"Too many {what}"}}"#));
+}
+
+#[test]
+fn sessions_in_all() {
+    let server = Server::with(&["--max-sessions", "2"]);
+    let sessions = [Session::open(&server), Session::open(&server)];
+    assert_refused(&server.get(POLLING), 503, "sessions");
+    let (_connection, response) = ask(&server, WEBSOCKET, &[]);
+    assert_refused(&response, 503, "sessions");
+    for session in sessions {
+        session.assert_echoes("goes on");
+        session.close();
+    }
+    server.finish();
+}
+
+#[test]
+fn sessions_for_one_address() {
+    let server = Server::with(&["--max-sessions-per-address", "1"]);
+    let session = Session::open(&server);
+    // Whom nobody trusts can say what he likes.
+    let forged = server.request("GET", POLLING, &["X-Forwarded-For: 192.0.2.1"], None);
+    assert_refused(&forged, 429, "sessions");
+    session.close();
+    server.finish();
+}
+
+#[test]
+fn people_behind_one_proxy_are_told_apart() {
+    let server = Server::with(&[
+        "--max-sessions-per-address",
+        "1",
+        "--max-connections-per-address",
+        "1",
+        "--trust-proxy",
+        "127.0.0.1",
+    ]);
+    let mut opened = Vec::new();
+    for person in ["192.0.2.1", "192.0.2.2", "198.51.100.7, 192.0.2.3", "2001:db8::1"] {
+        let header = format!("X-Forwarded-For: {person}");
+        let response = server.request("GET", POLLING, &[&header], None);
+        opened.push(Session::from_response(&server, &response));
+        assert_refused(&server.request("GET", POLLING, &[&header], None), 429, "sessions");
+    }
+    // The last proxy's word counts, not what the client has written before it.
+    let forged = ["X-Forwarded-For: 203.0.113.9, 192.0.2.1"];
+    assert_refused(&server.request("GET", POLLING, &forged, None), 429, "sessions");
+    for session in opened {
+        session.close();
+    }
+    server.finish();
+}
+
+#[test]
+fn connections_in_all() {
+    let server = Server::with(&["--max-connections", "3"]);
+    // They are taken in their order.
+    let mut kept: Vec<Connection> = (0..3).map(|_| served(&server)).collect();
+    let told = server.get("/__stats");
+    assert_refused(&told, 503, "connections");
+    // Those that say nothing are few, and not for long.
+    let silent: Vec<Connection> = (0..20).map(|_| server.connect()).collect();
+    let mut refused = server.connect();
+    refused.request("GET", "/__stats", &[], None);
+    match refused.response_within(PATIENCE) {
+        Ok(response) => assert_refused(&response, 503, "connections"),
+        Err(reason) => assert!(matches!(reason, NoAnswer::Closed | NoAnswer::Reset), "{reason:?}"),
+    }
+    for connection in &mut kept {
+        assert_eq!(connection.get("/__stats").status, 200);
+    }
+    drop((silent, kept));
+    wait_until_served(&server);
+    server.finish();
+}
+
+#[test]
+fn connections_from_one_address() {
+    let server = Server::with(&["--max-connections-per-address", "1"]);
+    let kept = served(&server);
+    assert_refused(&server.get("/__stats"), 429, "connections");
+    drop(kept);
+    wait_until_served(&server);
+}
+
+/// A connection that has a place.
+#[track_caller]
+fn served(server: &Server) -> Connection {
+    let mut connection = server.connect();
+    assert_eq!(connection.get("/__stats").status, 200);
+    connection
+}
+
+/// The places of those who have left are free soon.
+#[track_caller]
+fn wait_until_served(server: &Server) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut connection = server.connect();
+        connection.request("GET", "/__stats", &[], None);
+        match connection.response_within(PATIENCE) {
+            Ok(response) if response.status == 200 => return,
+            _ => assert!(Instant::now() < deadline, "there is no place for anybody"),
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
