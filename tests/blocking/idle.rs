@@ -140,16 +140,20 @@ fn idle(count: usize, ping_interval: Duration, time: Duration) {
     });
 
     let deadline = Instant::now() + PATIENCE;
+    let mut left = count;
     loop {
-        let (sessions, cost) = (sessions(), server.cost());
-        // The one that asks has a thread, and it may be that of the one before is not gone yet.
-        if sessions == 0 && cost.threads <= at_first.threads + 1 {
+        // Asked no more once they are gone: whoever asks keeps the threads busy that should end.
+        if left > 0 {
+            left = sessions();
+        }
+        let cost = server.cost();
+        if left == 0 && cost.threads <= at_first.threads + 1 {
             println!("all closed: {cost:?}");
             return;
         }
         assert!(
             Instant::now() < deadline,
-            "{sessions} sessions are left, {cost:?} ({at_first:?} before)"
+            "{left} sessions are left, {cost:?} ({at_first:?} before)"
         );
         thread::sleep(Duration::from_millis(20));
     }
