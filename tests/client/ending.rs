@@ -424,7 +424,7 @@ fn close_does_not_wait_for_a_server_that_does_nothing() {
 fn a_close_goes_on_while_the_server_talks() {
     run(async {
         let front = front::on_websocket(|mut websocket| {
-            for number in 0..30 {
+            for number in 0..60 {
                 std::thread::sleep(Duration::from_millis(20));
                 let _ = websocket.send(tungstenite::Message::text(format!("4{number}")));
             }
@@ -432,12 +432,12 @@ fn a_close_goes_on_while_the_server_talks() {
         });
         let mut client = client(&front.url())
             .transports(&[Transport::WebSocket])
-            .close_timeout(Duration::from_millis(250))
+            .close_timeout(Duration::from_millis(1000))
             .connect()
             .await
             .unwrap();
         client.begin_close();
-        for number in 0..30 {
+        for number in 0..60 {
             let message = within("a message", client.recv()).await;
             assert_eq!(message, Some(number.to_string().into()));
         }

@@ -10,7 +10,7 @@ use crate::http::{NoAnswer, PATIENCE};
 use crate::runtime;
 use crate::server::{FLAVOURS, Flavour, Server, Token, options};
 use crate::session::{POLLING, Session, settle};
-use crate::waiting::Gate;
+use crate::waiting::{Gate, wait_until};
 use crate::websocket::{Message, WEBSOCKET, WebSocket, ask, upgrade_request};
 
 /// Long enough to see that nothing comes.
@@ -134,10 +134,12 @@ fn a_client_waits_while_it_is_decided() {
         let mut opening = server.connect();
         let bytes = upgrade_request(opening.host(), WEBSOCKET, &[]);
         opening.send(bytes);
+        wait_until("both are being decided", || {
+            let stats = server.stats();
+            (stats.sessions, stats.opened) == (2, 2)
+        });
         polling.assert_silent(SILENCE);
         opening.assert_silent(SILENCE);
-        let stats = server.stats();
-        assert_eq!((stats.sessions, stats.opened), (2, 2));
         // There is no session yet that anybody else could use.
         for sid in server.handle.sessions() {
             server.get(&format!("{POLLING}&sid={}", sid.as_str())).assert_error(3);

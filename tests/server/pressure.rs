@@ -126,6 +126,7 @@ fn a_client_that_is_made_to_wait_is_not_taken_for_dead() {
     for flavour in FLAVOURS {
         let gate = Gate::default();
         let mut config = quick_pings();
+        config.ping_timeout = Duration::from_millis(1000);
         config.stall_timeout = Some(2 * PATIENCE);
         let (server, senders) = gated(flavour, config, &gate);
         let mut websocket = WebSocket::open(&server);
@@ -133,7 +134,7 @@ fn a_client_that_is_made_to_wait_is_not_taken_for_dead() {
         websocket.text("4held up");
         // Its pongs are stuck behind that message. It is pinged all the same: clients count on pings. For longer than the
         // time that a pong has.
-        for _ in 0..10 {
+        for _ in 0..13 {
             websocket.assert_text("2");
             websocket.text("3");
         }
