@@ -325,11 +325,18 @@ fn a_packet_in_a_million_fragments() {
     let mut answer = None;
     for _ in 0..20 {
         answer = client.websocket.message_within(PATIENCE);
-        if answer.is_some() {
-            break;
+        match &answer {
+            // A machine that takes its time for so many frames asks meanwhile.
+            Some(Message::Text(ping)) if ping == "2" => client.websocket.text("3"),
+            Some(_) => break,
+            None => {}
         }
     }
-    assert_eq!(answer, Some(Message::Text(text.replacen("message", "message-back", 1))));
+    let wanted = text.replacen("message", "message-back", 1);
+    match answer {
+        Some(Message::Text(answer)) => assert!(answer == wanted, "{} bytes of something else", answer.len()),
+        other => panic!("{other:?}"),
+    }
     client.websocket.text("1");
     client.expect_end();
     scene.is_calm();
