@@ -210,8 +210,8 @@ struct InsideOtherAppsDoctests;
 #[doc = include_str!("../docs/socketio.md")]
 struct SocketioDoctests;
 
-/// Compiles our halves of the programs that are shown beside Python's.
-#[cfg(all(doctest, feature = "tokio", feature = "blocking", unix))]
+/// Compiles our halves of the programs that are shown beside Python's, and runs those that come to an end.
+#[cfg(all(doctest, feature = "tokio", feature = "blocking", feature = "tls", feature = "tower", unix))]
 #[doc = include_str!("../docs/from-python.md")]
 struct PythonDoctests;
 
