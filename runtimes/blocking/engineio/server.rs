@@ -68,6 +68,15 @@ impl Server {
 }
 
 impl Builder {
+    /// For what is built on a server's options.
+    pub(in crate::runtime::blocking) fn around(builder: generic::Builder<Threads>, threads: Threads) -> Self {
+        Self { builder, threads }
+    }
+
+    pub(in crate::runtime::blocking) fn into_inner(self) -> generic::Builder<Threads> {
+        self.builder
+    }
+
     /// Asks this handler about each client. `Ok` is the session's data, `Err` what the client is told instead. It comes
     /// before the other handlers, which are given that data.
     ///
