@@ -213,7 +213,14 @@ struct InsideOtherAppsDoctests;
 struct SocketioDoctests;
 
 /// Compiles our halves of the programs that are shown beside Python's, and runs those that come to an end.
-#[cfg(all(doctest, feature = "tokio", feature = "blocking", feature = "tls", feature = "tower", unix))]
+#[cfg(all(
+    doctest,
+    feature = "tokio",
+    feature = "blocking",
+    feature = "tls",
+    feature = "tower",
+    unix
+))]
 #[doc = include_str!("../docs/from-python.md")]
 struct PythonDoctests;
 
