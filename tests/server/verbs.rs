@@ -100,13 +100,13 @@ fn a_broadcast_reaches_everybody_or_some() {
 
 #[test]
 fn a_broadcast_says_who_has_not_got_it() {
-    let server = Server::accepting(Flavour::Multi, options().max_queue(1000), |mut socket| async move {
+    let server = Server::accepting(Flavour::Multi, options().max_queue(2048), |mut socket| async move {
         while socket.recv().await.is_some() {}
         Ok(())
     });
     let slow = Session::open(&server);
     let one = sid(&slow.sid);
-    let message = Data::from("x".repeat(600));
+    let message = Data::from("x".repeat(1200));
     assert_eq!(server.handle.broadcast(message.clone()), []);
     let missed = server.handle.broadcast(message.clone());
     assert_eq!(missed, [(one.clone(), TrySendError::Full(message.clone()))]);
@@ -114,7 +114,7 @@ fn a_broadcast_says_who_has_not_got_it() {
     let error = Error::from(error);
     assert_eq!((error.category(), error.may_retry()), (Category::QueueFull, true));
     assert_eq!(error.into_data(), Some(message));
-    let large = Data::from("x".repeat(1000));
+    let large = Data::from("x".repeat(2048));
     assert_eq!(
         server.handle.broadcast(large.clone()),
         [(one, TrySendError::TooLarge(large))]
@@ -127,7 +127,7 @@ fn a_broadcast_says_who_has_not_got_it() {
 
 #[test]
 fn a_handle_waits_for_room() {
-    let server = Server::accepting(Flavour::Multi, options().max_queue(1000), |mut socket| async move {
+    let server = Server::accepting(Flavour::Multi, options().max_queue(2048), |mut socket| async move {
         while socket.recv().await.is_some() {}
         Ok(())
     });
@@ -136,7 +136,7 @@ fn a_handle_waits_for_room() {
     let (handle, to) = (server.handle.clone(), one.clone());
     let sending = std::thread::spawn(move || {
         for number in 0..10 {
-            block_on(handle.send(&to, format!("{number:0>500}"))).expect("there is room sooner or later");
+            block_on(handle.send(&to, format!("{number:0>1200}"))).expect("there is room sooner or later");
         }
     });
     assert_eq!(slow.receive(10).len(), 10);
@@ -181,6 +181,7 @@ fn packets_of_the_applications_own() {
         websocket.assert_text("1");
         websocket.assert_closes();
         polling.close();
+        drop((waiting, websocket));
         server.finish();
     }
 }
@@ -200,6 +201,7 @@ fn everybody_is_thrown_out_and_can_come_back() {
         polling.get().assert_ok("1");
         websocket.assert_text("1");
         websocket.assert_closes();
+        drop(websocket);
         for _ in 0..2 {
             let reason = reasons.recv_timeout(PATIENCE).expect("both are told");
             assert_eq!(reason.as_python_server(), "server disconnect");
@@ -338,11 +340,13 @@ fn reasons_in_pythons_words() {
     let mut websocket = WebSocket::open(&server);
     websocket.frame(FIN | CLOSE, b"");
     assert_eq!(next(), "transport close");
+    drop(websocket);
     let session = Session::open(&server);
     server.handle.disconnect(&sid(&session.sid));
     session.get().assert_ok("1");
     assert_eq!(next(), "server disconnect");
-    let _silent = WebSocket::open(&server);
+    let silent = WebSocket::open(&server);
     assert_eq!(next(), "ping timeout");
+    drop(silent);
     server.finish();
 }
