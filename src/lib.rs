@@ -193,7 +193,7 @@ pub use runtime::tower;
 pub use wire::tls;
 
 /// Compiles the programs in the client's documentation.
-#[cfg(all(doctest, feature = "tokio"))]
+#[cfg(all(doctest, feature = "cli", unix))]
 #[doc = include_str!("../docs/client.md")]
 struct ClientDoctests;
 

@@ -425,14 +425,14 @@ fn a_close_goes_on_while_the_server_talks() {
     run(async {
         let front = front::on_websocket(|mut websocket| {
             for number in 0..30 {
-                std::thread::sleep(Duration::from_millis(20));
+                std::thread::sleep(Duration::from_millis(50));
                 let _ = websocket.send(tungstenite::Message::text(format!("4{number}")));
             }
             while websocket.read().is_ok() {}
         });
         let mut client = client(&front.url())
             .transports(&[Transport::WebSocket])
-            .close_timeout(Duration::from_millis(250))
+            .close_timeout(Duration::from_secs(1))
             .connect()
             .await
             .unwrap();
