@@ -26,3 +26,5 @@ mod handlers;
 mod idle;
 #[path = "blocking/threads.rs"]
 mod threads;
+#[path = "blocking/verbs.rs"]
+mod verbs;

@@ -592,7 +592,6 @@ scenarios! {
 fn python_names_are_in_the_documentation() {
     let mut command = Command::new(python());
     command.arg(manifest_folder().join("docs/from-python-check"));
-    command.arg("--engineio");
     Running::start("from-python-check", &mut command).end_well(SCRIPT_DEADLINE);
 }
 

@@ -18,7 +18,7 @@ use axum::extract::ConnectInfo;
 use axum::routing::{get, post};
 use sansocket::Error;
 use sansocket::engineio::{Data, Transport};
-use sansocket::http::{Request, Response};
+use sansocket::http::{Request, Response, TlsInfo};
 use sansocket::tokio::Tokio;
 use sansocket::tokio::engineio::{Builder, Client, Handle, Server};
 use sansocket::tokio::socketio;
@@ -154,7 +154,24 @@ async fn handlers_see_the_request_and_the_peer() {
         })
         .expect("options of a layer")
         .secure();
-    let address = serve(Router::new().layer(known).layer(unknown)).await;
+    // What an HTTP server with TLS knows, and its program passes on.
+    let encrypted = Server::builder()
+        .path("/encrypted/")
+        .on_connect(|request: Request| async move { Ok(request) })
+        .layer(|socket| async move {
+            let name = socket.data().tls().and_then(|tls| tls.server_name.clone());
+            socket.send_json(&(name, socket.data().is_secure())).await
+        })
+        .expect("options of a layer");
+    let tell = |mut request: axum::extract::Request, next: axum::middleware::Next| {
+        let mut tls = TlsInfo::default();
+        tls.server_name = Some("example.org".into());
+        request.extensions_mut().insert(tls);
+        next.run(request)
+    };
+    // Only the service within is told.
+    let app = Router::new().layer(encrypted).layer(axum::middleware::from_fn(tell));
+    let address = serve(app.layer(known).layer(unknown)).await;
     let url = format!("http://{address}");
     let mut client = Client::builder(&url)
         .query("q", "a b")
@@ -163,6 +180,12 @@ async fn handlers_see_the_request_and_the_peer() {
         .await
         .expect("a session");
     assert_eq!(client.recv().await, Some(Data::from("127.0.0.1 a b yes false")));
+    let mut encrypted = Client::builder(&url)
+        .path("/encrypted/")
+        .connect()
+        .await
+        .expect("a session");
+    assert_eq!(encrypted.recv().await, Some(Data::from(r#"["example.org",true]"#)));
     let mut others = Vec::new();
     for _ in 0..2 {
         let mut client = Client::builder(&url)

@@ -2,10 +2,10 @@
 
 use std::net::TcpListener;
 
-use sansocket::Error;
 use sansocket::engineio::Refusal;
 use sansocket::engineio::Transport;
 use sansocket::runtime::engineio::{ConnectError, ErrorKind};
+use sansocket::{Blame, Category, Error};
 
 use crate::runtime::ClientBuilder;
 
@@ -34,6 +34,11 @@ fn nobody_listens() {
             let error = error_of(client(&nowhere()).transports(&[transport])).await;
             assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
             assert!(error.refused().is_none());
+            assert_eq!(
+                (error.category(), error.blame()),
+                (Category::ConnectionFailed, Blame::Transport)
+            );
+            assert!(error.may_retry());
         }
         let error = error_of(client("http://no-such-name.invalid")).await;
         assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
@@ -53,6 +58,7 @@ fn a_refusal_has_its_words() {
             assert_eq!(refused.status(), 403);
             assert_eq!(refused.message().as_deref(), Some("not you"));
             assert_eq!(refused.location(), None);
+            assert_eq!((error.blame(), error.may_retry()), (Blame::Peer, false));
             assert!(refused.body().starts_with(b"{"));
             assert!(
                 error.to_string().contains("403") && error.to_string().contains("not you"),
@@ -71,7 +77,7 @@ fn a_refusal_of_our_own_server() {
                 async move {
                     match known {
                         true => Ok(()),
-                        false => Err(Refusal::new(401).json(&"who are you?")),
+                        false => Err(Refusal::new(503).json(&[("who", ["are", "you?"])])),
                     }
                 }
             })
@@ -82,11 +88,16 @@ fn a_refusal_of_our_own_server() {
         serve(server.serve(crate::client::echo));
         for transport in EACH {
             let error = error_of(client(&at).transports(&[transport])).await;
-            let refused = error.refused().expect("a refusal");
+            let error = Error::from(error);
             assert_eq!(
-                (refused.status(), refused.message().as_deref()),
-                (401, Some("who are you?"))
+                (error.category(), error.status()),
+                (Category::ConnectionFailed, Some(503))
             );
+            assert!(error.may_retry(), "it may be over soon");
+            let refused = error.refused().expect("a refusal");
+            let body: Vec<(String, Vec<String>)> = refused.json().expect("what the application says");
+            assert_eq!(body, [("who".to_owned(), vec!["are".to_owned(), "you?".to_owned()])]);
+            assert!(refused.json::<u8>().is_err());
         }
         let known = at.replace("://", "://me:pw@");
         let mut client = client(&known).connect().await.unwrap();

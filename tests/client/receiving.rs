@@ -6,6 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use sansocket::engineio::{self, CloseReason, Config, Transport};
+use sansocket::{Category, Error, TryRecvError};
 
 use crate::client::{ENOUGH, Host, WAYS, client, run, run_on_both, server, until_still, within};
 use crate::front;
@@ -154,5 +155,44 @@ fn a_server_that_floods_with_pings() {
             "{written} bytes of pings were taken, and none of their pongs"
         );
         client.abort();
+    });
+}
+
+#[test]
+fn receiving_without_waiting() {
+    run_on_both(|| async {
+        for way in WAYS {
+            let host = Host::serve(server(), |mut socket| async move {
+                let numbers: Vec<u32> = socket.recv().await.expect("a question").json()?;
+                for number in numbers {
+                    socket.send_json(&number).await?;
+                }
+                socket.close();
+                Ok(())
+            })
+            .await;
+            let mut client = client(&host.url).transports(way).connect().await.unwrap();
+            assert_eq!(client.try_recv(), Err(TryRecvError::Empty));
+            client.send_json(&[1, 2, 3]).await.unwrap();
+            let first = within("the first", client.recv()).await.expect("a message");
+            assert_eq!(first.json::<u32>().unwrap(), 1);
+            let mut rest = Vec::new();
+            let closed = within("the end", async {
+                loop {
+                    match client.try_recv() {
+                        Ok(message) => rest.push(message.json::<u32>().unwrap()),
+                        Err(TryRecvError::Empty) => runtime::pause(Duration::from_millis(2)).await,
+                        Err(TryRecvError::Closed) => break client.closed().expect("it has ended"),
+                    }
+                }
+            });
+            let closed = closed.await;
+            assert_eq!(rest, [2, 3]);
+            assert_eq!(closed.reason.as_python_client(), "server disconnect");
+            assert_eq!(Error::from(client.try_recv().unwrap_err()).category(), Category::Closed);
+            let refused = client.send_json("late").await.expect_err("it is over");
+            assert_eq!(refused.into_data(), Some(r#""late""#.into()));
+            host.until_empty().await;
+        }
     });
 }

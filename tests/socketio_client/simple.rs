@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sansocket::TryRecvError;
 use sansocket::runtime::socketio::client::ReceiveError;
 use sansocket::socketio::Args;
 
@@ -27,7 +28,9 @@ fn it_receives() {
         assert_eq!(within(client.call::<u8>("n", &())).await.unwrap(), 5);
         let first = within(client.receive()).await.unwrap();
         assert_eq!((first.name.as_str(), first.args.json().as_str()), ("a", "[1]"));
-        assert_eq!(within(client.receive()).await.unwrap().name, "b");
+        // It came before the acknowledgement.
+        assert_eq!(client.try_receive().unwrap().name, "b");
+        assert_eq!(client.try_receive().unwrap_err(), TryRecvError::Empty);
         let nothing = within(client.receive_timeout(Duration::from_millis(30))).await;
         assert_eq!(nothing.unwrap_err(), ReceiveError::TimedOut);
         client.emit("more", &()).await.unwrap();
@@ -37,6 +40,7 @@ fn it_receives() {
         assert!(within(client.receive()).await.is_none());
         let over = within(client.receive_timeout(Duration::from_secs(20))).await;
         assert_eq!(over.unwrap_err(), ReceiveError::Disconnected);
+        assert_eq!(client.try_receive().unwrap_err(), TryRecvError::Closed);
         thread.join().unwrap();
     });
 }

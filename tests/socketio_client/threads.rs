@@ -234,6 +234,7 @@ fn a_simple_client_receives() {
         ReceiveError::Disconnected
     );
     assert!(client.next().is_none());
+    assert_eq!(client.try_receive().unwrap_err(), sansocket::TryRecvError::Closed);
     client.close();
     thread.join().unwrap();
 }

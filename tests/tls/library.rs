@@ -27,6 +27,9 @@ fn serving(tls: Acceptor, use_it: impl FnOnce(SocketAddr, &blocking::engineio::H
         .tls(tls)
         .on_connect(|request| {
             assert!(request.is_secure());
+            let tls = request.tls().expect("it came over TLS");
+            assert_eq!(tls.protocol.as_deref(), Some("TLSv1.3"));
+            assert_eq!(tls.certificates.first(), request.client_certificate());
             Ok(request.client_certificate().map(|der| der.to_vec()))
         })
         .on_message(|sender, message| match message {

@@ -9,7 +9,7 @@ use super::{Namespace, RecoveryConfig, Socket, Stats};
 use crate::engineio::{Str, Transport};
 use crate::error::Result;
 use crate::http::{Cors, Request, Response};
-use crate::runtime::blocking::{Threads, block_on};
+use crate::runtime::blocking::{Threads, block_on, engineio};
 use crate::runtime::socketio as generic;
 use crate::socketio::Parser;
 use crate::socketio::server::Config;
@@ -142,7 +142,16 @@ impl Builder {
         self
     }
 
-    /// Answers requests for other paths than the endpoint's. It may block.
+    /// Options of the Engine.IO server that have no method here: `|engine| engine.cookie(Cookie::new("io"))`.
+    pub fn engine(mut self, change: impl FnOnce(engineio::Builder) -> engineio::Builder) -> Self {
+        let threads = self.threads.clone();
+        self.builder = self
+            .builder
+            .engine(|engine| change(engineio::Builder::around(engine, threads)).into_inner());
+        self
+    }
+
+    /// Answers requests for other paths than the endpoint's. It may block. Files are for [`engine`](Self::engine)'s.
     pub fn fallback<F>(mut self, fallback: F) -> Self
     where
         F: Fn(Request) -> Response + Send + Sync + 'static,

@@ -8,11 +8,13 @@ use core::future::poll_fn;
 use core::marker::PhantomData;
 use core::ops::Deref;
 use core::task::{Context, Poll, ready};
-use std::string::ToString;
+use std::string::{String, ToString};
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::{SendError, TrySendError};
+use serde_core::Serialize;
+
+use super::{SendError, TryRecvError, TrySendError};
 use crate::engineio::{Closed, Data, Sid, Transport};
 use crate::error::{Error, Result};
 use crate::runtime::Runtime;
@@ -114,6 +116,23 @@ impl<R> Client<R> {
         }
     }
 
+    /// The next message, if it is there already. Waits for nothing.
+    ///
+    /// # Errors
+    /// See [`TryRecvError`]; it turns into [`Error`] with `?`. With reconnection it is [`TryRecvError::Empty`] between two
+    /// sessions.
+    pub fn try_recv(&mut self) -> Result<Data, TryRecvError> {
+        loop {
+            match self.sender.shared.take_event(None) {
+                Poll::Ready(Some(ClientEvent::Message(data))) => return Ok(data),
+                Poll::Ready(Some(ClientEvent::TooLarge(data))) => self.sender.shared.lock().give_back(data),
+                Poll::Ready(Some(_)) => {}
+                Poll::Ready(None) => return Err(TryRecvError::Closed),
+                Poll::Pending => return Err(TryRecvError::Empty),
+            }
+        }
+    }
+
     /// The next thing that happens, messages included; `None` after the last one. For those who want to see sessions come
     /// and go. Cancel-safe.
     ///
@@ -200,6 +219,17 @@ impl ClientSender {
         .await
     }
 
+    /// Sends a value as a text message that holds its JSON, as [`send`](Self::send) does. [`Data::json`] is the other way;
+    /// [`Data::from_json`] makes the message alone.
+    ///
+    /// # Errors
+    /// [`Error::Encode`]: the value has no JSON form. [`Error::Send`] gives the message back.
+    pub async fn send_json<T: Serialize + ?Sized>(&self, value: &T) -> Result<()> {
+        // Encoded at once: what waits need not be shared between threads.
+        let message = Data::from_json(value);
+        Ok(self.send(message?).await?)
+    }
+
     /// Sends a message if there is room for it now.
     ///
     /// # Errors
@@ -262,6 +292,13 @@ impl ClientSender {
     /// What carries the session's messages at the moment, or what is tried while connecting.
     pub fn transport(&self) -> Transport {
         self.shared.lock().connection().machine().transport()
+    }
+
+    /// Which of the [offered protocols](ClientBuilder::websocket_protocols) the server has chosen for the session's WebSocket;
+    /// `None` while the session polls, and where it has chosen none.
+    pub fn websocket_protocol(&self) -> Option<String> {
+        let mut state = self.shared.lock();
+        state.connection().websocket_protocol().map(ToString::to_string)
     }
 
     /// The largest message or polling body that the server takes, where it has said so.

@@ -8,6 +8,7 @@ use core::time::Duration;
 use std::string::String;
 
 use super::{AckToken, Client, ClientEvent, ClientEvents, ClientSocket, ConnectFailed, ReceiveError};
+use crate::error::TryRecvError;
 use crate::runtime::Runtime;
 use crate::socketio::Args;
 
@@ -65,6 +66,18 @@ impl<R> SimpleClient<R> {
     /// The next event that the server emits; `None` when there will be none any more. Cancel-safe.
     pub async fn receive(&mut self) -> Option<Received> {
         core::future::poll_fn(|cx| self.poll_receive(cx)).await
+    }
+
+    /// The next event, if it is there already. Waits for nothing.
+    ///
+    /// # Errors
+    /// [`TryRecvError::Closed`] where there will be none any more.
+    pub fn try_receive(&mut self) -> Result<Received, TryRecvError> {
+        // Whoever asks is the only one who could be woken, and does not wait.
+        match self.poll_receive(&mut core::task::Context::from_waker(core::task::Waker::noop())) {
+            Poll::Ready(received) => received.ok_or(TryRecvError::Closed),
+            Poll::Pending => Err(TryRecvError::Empty),
+        }
     }
 
     /// The next event, for futures written by hand: see [`receive`](Self::receive).

@@ -5,6 +5,7 @@ use core::time::Duration;
 use std::string::String;
 
 use super::{Client, ClientSocket};
+use crate::error::TryRecvError;
 use crate::runtime::blocking::{Threads, block_on};
 use crate::runtime::socketio::client as generic;
 use crate::socketio::{AckToken, Args};
@@ -89,6 +90,14 @@ impl SimpleClient {
     /// The next event that the server emits; `None` when there will be none any more. Waits as long as it takes.
     pub fn receive(&mut self) -> Option<Received> {
         block_on(self.client.receive()).map(Received::from)
+    }
+
+    /// The next event, if it is there already. Waits for nothing.
+    ///
+    /// # Errors
+    /// [`TryRecvError::Closed`] where there will be none any more.
+    pub fn try_receive(&mut self) -> Result<Received, TryRecvError> {
+        self.client.try_receive().map(Received::from)
     }
 
     /// The next event that the server emits, waiting no longer than this.

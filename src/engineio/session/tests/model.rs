@@ -196,6 +196,7 @@ impl World {
                 self.discarding = true;
                 self.said.clear();
             }
+            5 => self.session.send_noop(),
             _ => self.take_unsent(),
         }
     }
