@@ -9,7 +9,6 @@ use std::sync::Arc;
 use super::{SendError, TrySendError};
 use crate::engineio::{Closed, Data, Event, Sid, Transport};
 use crate::runtime::app::App;
-use crate::runtime::log::{log, prefix};
 use crate::wire::Cell;
 
 /// How many messages are handed out in a row before others get a turn. One polling body of tiny packets holds half a
@@ -104,13 +103,8 @@ impl<D> Socket<D> {
                     return Poll::Ready(Some(data));
                 }
                 // Senders are woken by the cell; the transport can be asked for.
-                Some(Event::Writable) => {}
-                Some(Event::Upgraded) => log!(debug, "session {}… upgraded", prefix(&self.sid)),
-                Some(Event::Closed(closed)) => {
-                    log!(debug, "session {}… closed: {}", prefix(&self.sid), closed.reason);
-                    return Poll::Ready(None);
-                }
-                None => return Poll::Ready(None),
+                Some(Event::Writable | Event::Upgraded) => {}
+                Some(Event::Closed(_)) | None => return Poll::Ready(None),
             }
         }
     }
