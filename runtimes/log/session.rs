@@ -3,7 +3,9 @@
 use core::fmt;
 use core::net::SocketAddr;
 
-use super::{Scope, log};
+#[cfg(feature = "tracing")]
+use super::Scope;
+use super::log;
 use crate::engineio::{CloseReason, Closed, Sid, Transport};
 
 /// What the log knows of a session. Without the feature `tracing` that is nothing; with it, nothing is allocated where nobody
