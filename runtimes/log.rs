@@ -57,6 +57,10 @@ pub(crate) use look_at;
 
 use crate::engineio::Sid;
 
+/// Without the feature nothing is kept of what is only for the log.
+#[cfg(not(feature = "tracing"))]
+const _: () = assert!(size_of::<Scope>() + size_of::<SessionLog>() + size_of::<ClientLog>() == 0);
+
 /// The first characters of an id: no more than a third of it, which is six of those that are drawn.
 pub(crate) fn prefix(id: &str) -> &str {
     let length = (id.len() / 3).min(6);

@@ -155,3 +155,19 @@ impl SessionLog {
         });
     }
 }
+
+#[cfg(all(test, feature = "tracing"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_where_nobody_looks() {
+        let quiet = tracing::subscriber::NoSubscriber::default();
+        tracing::subscriber::with_default(quiet, || {
+            let log = SessionLog::default();
+            log.begin(&Sid::from_entropy([7; 15]), Some(([127, 0, 0, 1], 1).into()));
+            assert!(log.life.get().is_none());
+            assert_eq!(log.run(|| 7), 7);
+        });
+    }
+}
