@@ -11,7 +11,7 @@ use std::boxed::Box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use super::log::log;
+use super::log::{SessionLog, log, words_of};
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -21,6 +21,7 @@ pub struct App {
     slot: Mutex<Slot>,
     /// The session's data, for whoever asks by its id. It is the socket's: this must not keep it.
     data: OnceLock<Weak<Data>>,
+    pub(crate) log: SessionLog,
 }
 
 impl core::fmt::Debug for App {
@@ -86,8 +87,9 @@ impl App {
         self.lock().state = State::Idle(future);
     }
 
-    /// Runs it for a while. Ready when it is over, or (for the session's own task) is somebody else's.
-    pub(crate) fn poll(&self, cx: &mut Context<'_>, who: Runner) -> Poll<()> {
+    /// Runs it for a while. Ready when it is over, or (for the session's own task) is somebody else's. `panicked` is called
+    /// for a panic of the application's, which goes no further.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>, who: Runner, panicked: impl Fn()) -> Poll<()> {
         let mut slot = self.lock();
         match who {
             Runner::Carrier => {
@@ -111,21 +113,21 @@ impl App {
         match core::mem::replace(&mut slot.state, State::Busy) {
             State::Idle(mut future) => {
                 drop(slot);
-                let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
-                let over = match polled {
-                    Ok(Poll::Pending) => false,
-                    Ok(Poll::Ready(())) => true,
-                    Err(_panic) => {
-                        log!(error, "a handler has panicked; its session is closed");
-                        true
+                let future = self.log.run(|| {
+                    let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+                    match polled {
+                        Ok(Poll::Pending) => return Some(future),
+                        Ok(Poll::Ready(())) => {}
+                        Err(panic) => {
+                            let panic = words_of(&*panic);
+                            log!(error, "handlers", panic = %panic, "a handler has panicked; its session is closed");
+                            panicked();
+                        }
                     }
-                };
-                let future = if over {
-                    drop_contained(future);
+                    drop_contained(future, &panicked);
                     None
-                } else {
-                    Some(future)
-                };
+                });
+                let over = future.is_none();
                 let mut slot = self.lock();
                 // Somebody may have dropped it meanwhile, for good.
                 let cleared = matches!(slot.state, State::Done);
@@ -145,7 +147,7 @@ impl App {
                     waiting.wake();
                 }
                 if let Some(rest) = rest {
-                    drop_contained(rest);
+                    self.log.run(|| drop_contained(rest, &panicked));
                 }
                 if over || cleared {
                     Poll::Ready(())
@@ -180,18 +182,19 @@ impl App {
 
     /// Drops the future, wherever it stands. It holds the session, and the session holds it: whoever stops running it
     /// before its end must call this.
-    pub(crate) fn clear(&self) {
+    pub(crate) fn clear(&self, panicked: impl Fn()) {
         let state = core::mem::replace(&mut self.lock().state, State::Done);
         if let State::Idle(future) = state {
-            drop_contained(future);
+            self.log.run(|| drop_contained(future, panicked));
         }
     }
 }
 
 /// The destructors in a handler are the application's code too.
-pub(crate) fn drop_contained<T>(future: BoxFuture<T>) {
-    if catch_unwind(AssertUnwindSafe(|| drop(future))).is_err() {
-        log!(error, "a handler has panicked while it was dropped");
+pub(crate) fn drop_contained<T>(future: BoxFuture<T>, panicked: impl Fn()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(future))) {
+        log!(error, "handlers", panic = %words_of(&*panic), "a handler has panicked while it was dropped");
+        panicked();
     }
 }
 
@@ -201,8 +204,8 @@ pub(crate) async fn contained<T>(future: impl Future<Output = T>) -> Result<T, P
     poll_fn(|cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
         polled.map_or_else(
-            |_panic| {
-                log!(error, "a handler has panicked; its session is closed");
+            |panic| {
+                log!(error, "handlers", panic = %words_of(&*panic), "a handler has panicked");
                 Poll::Ready(Err(Panicked))
             },
             |polled| polled.map(Ok),

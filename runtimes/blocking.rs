@@ -138,7 +138,7 @@ impl Runtime for Threads {
         }) {
             // Which ends its connection, or refuses its session.
             drop(task);
-            log!(error, "a thread can not be started: {error}");
+            log!(error, "runtime", "a thread can not be started: {error}");
         }
     }
 

@@ -14,7 +14,7 @@ use std::vec::Vec;
 use super::app::BoxFuture;
 use super::dial::{DialTarget, Dialed, Dialer, dial};
 use super::driver::{Scratch, give_scratch_back, take_scratch};
-use super::log::log;
+use super::log::{ClientLog, Scope, log};
 use super::{Runtime, Stream};
 use crate::Backoff;
 use crate::engineio::client::{Config, Event};
@@ -74,6 +74,8 @@ pub enum ClientEvent {
 
 /// What a client's handles and its driver share.
 pub(crate) struct Shared {
+    /// In which the client's tasks run.
+    pub(crate) scope: Scope,
     state: Mutex<State>,
     clock: Box<dyn Fn() -> Instant + Send + Sync>,
 }
@@ -165,6 +167,7 @@ impl Shared {
         backoff: Option<Backoff>,
         clock: Box<dyn Fn() -> Instant + Send + Sync>,
         cookies: Cookies,
+        scope: Scope,
     ) -> Self {
         let entropy = options.entropy();
         let (options, config) = (Arc::new(options), Arc::new(config));
@@ -191,6 +194,7 @@ impl Shared {
             told: false,
         };
         Self {
+            scope,
             state: Mutex::new(state),
             clock,
         }
@@ -422,17 +426,11 @@ impl State {
             if !self.connection.is_finished() {
                 return Settled::Going;
             }
-            log!(debug, "client over: {}", closed.reason);
             self.over = Some(closed);
             return Settled::Over;
         };
         let attempt = self.next_attempt();
         self.failures = attempt;
-        log!(
-            debug,
-            "client reconnects in {delay:?}, attempt {attempt}: {}",
-            closed.reason
-        );
         let begins = now + delay;
         let cookies = self.connection.take_cookies();
         let next = Connection::new(self.options.clone(), self.config.clone(), begins, cookies);
@@ -527,6 +525,8 @@ pub(crate) struct ClientTask<R: Runtime> {
     dialer: Option<Dialer>,
     lanes: [Lane<R>; 3],
     sleep: Option<(Instant, Pin<Box<R::Sleep>>)>,
+    scope: Scope,
+    log: ClientLog,
 }
 
 // Nothing in it is pinned but what is in boxes.
@@ -535,6 +535,8 @@ impl<R: Runtime> Unpin for ClientTask<R> {}
 impl<R: Runtime> ClientTask<R> {
     pub(crate) fn new(runtime: R, shared: Arc<Shared>, dialer: Option<Dialer>) -> Self {
         Self {
+            scope: shared.scope.clone(),
+            log: ClientLog::default(),
             runtime,
             shared,
             dialer,
@@ -726,9 +728,15 @@ impl<R: Runtime> ClientTask<R> {
     /// What follows from the end of a session; wakes whoever waits for what has happened.
     fn settle(&mut self) -> Settled {
         let now = self.runtime.now();
-        let (settled, wakers) = {
+        let (settled, wakers, news, again) = {
             let mut state = self.shared.lock();
+            let news = self.log.look(&state.connection);
+            let reason = state.connection.look().closed().map(|closed| closed.reason);
             let settled = state.settle(now);
+            let begins = state.begins.filter(|_| settled == Settled::Again);
+            let again = begins
+                .zip(reason)
+                .map(|(begins, reason)| (state.failures, begins, reason));
             let mut wakers = Vec::new();
             if state.has_event() {
                 wakers.extend(state.receiver.take());
@@ -742,8 +750,15 @@ impl<R: Runtime> ClientTask<R> {
                 state.told |= opened;
                 state.watchers.take(&mut wakers);
             }
-            (settled, wakers)
+            (settled, wakers, news, again)
         };
+        news.write();
+        if let Some((attempt, begins, reason)) = again {
+            self.log.begin();
+            let delay = Duration::from_micros(begins.as_micros().saturating_sub(now.as_micros()));
+            let reason = reason.as_str();
+            log!(info, "engineio::client", attempt = attempt, delay = ?delay, reason = reason, "client reconnects");
+        }
         wakers.into_iter().for_each(Waker::wake);
         if settled == Settled::Again {
             self.lanes = [Lane::None, Lane::None, Lane::None];
@@ -820,7 +835,9 @@ impl<R: Runtime> Future for ClientTask<R> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut scratch = take_scratch();
-        let polled = self.run(cx, &mut scratch);
+        let scope = mem::replace(&mut self.scope, Scope::none());
+        let polled = scope.run(|| self.run(cx, &mut scratch));
+        self.scope = scope;
         give_scratch_back(scratch);
         polled
     }

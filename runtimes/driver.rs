@@ -1,6 +1,8 @@
 //! The one async driver: it pumps bytes between a [`Stream`] and a [`Connection`], and knows nothing of either.
 
 use core::future::Future;
+use core::mem;
+use core::net::SocketAddr;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::boxed::Box;
@@ -12,14 +14,12 @@ use std::vec;
 use std::vec::Vec;
 
 use super::app::{App, BoxFuture, Runner, drop_contained};
-use super::log::log;
+use super::log::{Line, Scope, log, words_of};
 use super::tasks::Tasks;
 use super::{Runtime, Stream};
 use crate::engineio::Refusal;
 use crate::http::{FilePart, Request, Response};
 use crate::time::Instant;
-#[cfg(feature = "tls")]
-use crate::wire::tls::TlsError;
 use crate::wire::{Cell, Connection, ConnectionEvent, Hub};
 
 /// How much is read at once. Per thread, not per connection.
@@ -68,21 +68,30 @@ impl<R> Shared<R> {
         if is_new {
             log!(
                 warn,
-                "a page of {origin} was refused: it is of another origin than this server. To let it in, name it: \
-                 Cors::origins([\"{origin}\"]), or --cors {origin}; behind a proxy, see TrustedProxies"
+                "connection",
+                origin = ?origin,
+                accepted = %Line(self.hub.endpoint().cors().accepted()),
+                "a page of {origin} was refused: it is of another origin than those that this server accepts. To let it in, \
+                 name it: Builder::cors(Cors::origins([\"{origin}\"])), or --cors {origin}; behind a proxy, see TrustedProxies"
             );
         } else {
-            log!(debug, "a page of {origin} was refused");
+            log!(debug, "connection", origin = ?origin, "a page was refused");
         }
     }
 }
 
 impl<R: Runtime> Shared<R> {
     /// Runs the application's code for a new session, in a task of its own until a WebSocket's takes it.
-    pub(crate) fn begin(&self, cell: Arc<Cell<App>>, request: Option<Request>) {
+    pub(crate) fn begin(&self, cell: Arc<Cell<App>>, request: Option<Request>, peer: Option<SocketAddr>) {
+        begin_log(&cell, peer);
         cell.extra.set((self.make_app)(&cell, request));
         self.runtime.spawn(self.tasks.track(SessionTask(cell)));
     }
+}
+
+/// The session's lines in the log begin.
+fn begin_log(cell: &Cell<App>, peer: Option<SocketAddr>) {
+    cell.look(|session| cell.extra.log.begin(session.sid(), peer));
 }
 
 /// The buffers of a turn. They belong to the thread: an idle connection has none.
@@ -163,6 +172,7 @@ pub(crate) struct ConnectionTask<R: Runtime, S = <R as Runtime>::Stream> {
     shared: Arc<Shared<R>>,
     stream: S,
     connection: Connection<App>,
+    scope: Scope,
     /// The session did not want what the stream has: nobody waits for the stream, which must be read again when it does.
     deaf: bool,
     /// Output that the stream did not take.
@@ -227,6 +237,7 @@ impl<R: Runtime, S: Stream> ConnectionTask<R, S> {
         Self {
             shared,
             stream,
+            scope: Scope::connection(connection.peer()),
             connection,
             deaf: false,
             stuck: Vec::new(),
@@ -411,21 +422,21 @@ impl<R: Runtime, S: Stream> ConnectionTask<R, S> {
         match event {
             ConnectionEvent::Opened { cell, request, carried } => {
                 if carried {
+                    begin_log(&cell, Some(self.connection.peer()));
                     cell.extra.set((self.shared.make_app)(&cell, request));
                     self.app = Some(cell);
                 } else {
-                    self.shared.begin(cell, request);
+                    self.shared.begin(cell, request, Some(self.connection.peer()));
                 }
             }
             ConnectionEvent::OriginRefused { origin } => self.shared.note_refused_origin(&origin),
             #[cfg(feature = "tls")]
             ConnectionEvent::TlsFailed { error, in_handshake } => {
-                let peer = self.connection.peer();
-                match error {
-                    // A client that has changed its mind, or was cut off.
-                    TlsError::EndedEarly | TlsError::Late => log!(info, "TLS handshake with {peer} failed: {error}"),
-                    _ if in_handshake => log!(warn, "TLS handshake with {peer} failed: {error}"),
-                    _ => log!(debug, "TLS with {peer} failed: {error}"),
+                let (peer, error) = (self.connection.peer(), Line(error));
+                // Whoever scans the net can do that to every server: it is counted, and nothing to be told at every level.
+                match in_handshake {
+                    true => log!(debug, "connection", peer = %peer, "TLS handshake failed: {error}"),
+                    false => log!(debug, "connection", peer = %peer, "TLS failed: {error}"),
                 }
             }
             ConnectionEvent::Fallback(request) => {
@@ -447,13 +458,14 @@ impl<R: Runtime, S: Stream> ConnectionTask<R, S> {
         let response = match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
             Ok(Poll::Pending) => return,
             Ok(Poll::Ready(response)) => response,
-            Err(_panic) => {
-                log!(error, "a fallback has panicked");
+            Err(panic) => {
+                log!(error, "handlers", panic = %words_of(&*panic), "a fallback has panicked");
+                self.shared.hub.count_panic();
                 Response::new(500)
             }
         };
         if let Some(answer) = self.fallback.take() {
-            drop_contained(answer);
+            drop_contained(answer, || self.shared.hub.count_panic());
         }
         self.connection.respond(now, &response, &mut scratch.output);
         if self.connection.wants_body() {
@@ -474,7 +486,7 @@ impl<R: Runtime, S: Stream> ConnectionTask<R, S> {
             Poll::Pending => {}
             Poll::Ready(Ok(piece)) => self.connection.send_body(now, &piece, &mut scratch.output),
             Poll::Ready(Err(error)) => {
-                log!(warn, "a file can not be read to its end: {error}");
+                log!(warn, "connection", "a file can not be read to its end: {error}");
                 self.connection.break_off_body();
             }
         }
@@ -486,7 +498,7 @@ impl<R: Runtime, S: Stream> ConnectionTask<R, S> {
         }
         if let Some(cell) = &self.app {
             // It stays here when it is over, so that it is not taken up again.
-            let _over = cell.extra.poll(cx, Runner::Carrier);
+            let _over = cell.extra.poll(cx, Runner::Carrier, || cell.count_panic());
         }
     }
 }
@@ -497,7 +509,9 @@ impl<R: Runtime, S: Stream> Future for ConnectionTask<R, S> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let mut scratch = take_scratch();
-        let polled = this.run(cx, &mut scratch);
+        let scope = mem::replace(&mut this.scope, Scope::none());
+        let polled = scope.run(|| this.run(cx, &mut scratch));
+        this.scope = scope;
         give_scratch_back(scratch);
         if polled.is_pending() {
             return Poll::Pending;
@@ -515,7 +529,7 @@ impl<R: Runtime, S: Stream> Future for ConnectionTask<R, S> {
 impl<R: Runtime, S> Drop for ConnectionTask<R, S> {
     fn drop(&mut self) {
         if let Some(cell) = &self.app {
-            cell.extra.clear();
+            cell.extra.clear(|| cell.count_panic());
         }
     }
 }
@@ -541,14 +555,14 @@ impl Future for SessionTask {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.extra.poll(cx, Runner::Session)
+        self.0.extra.poll(cx, Runner::Session, || self.0.count_panic())
     }
 }
 
 impl Drop for SessionTask {
     fn drop(&mut self) {
         if !self.0.extra.is_adopted() {
-            self.0.extra.clear();
+            self.0.extra.clear(|| self.0.count_panic());
             // Where the runtime could not start it, nobody else would ever answer the client.
             let now = self.0.now();
             self.0.with(|session| session.refuse(now, Refusal::new(503)));
@@ -563,13 +577,13 @@ impl Future for CarriedTask {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.extra.poll(cx, Runner::Carrier)
+        self.0.extra.poll(cx, Runner::Carrier, || self.0.count_panic())
     }
 }
 
 impl Drop for CarriedTask {
     fn drop(&mut self) {
-        self.0.extra.clear();
+        self.0.extra.clear(|| self.0.count_panic());
     }
 }
 

@@ -138,7 +138,7 @@
 //! | `tower` | the module of that name, on the runtime that is chosen beside it; brings `wire` |
 //! | `tls` | `https` and `wss` for both ends, on every runtime: the module `tls`, over `rustls` |
 //! | `v3` | Engine.IO 3 beside 4 on servers, where it is switched on: `Builder::eio3` |
-//! | `tracing` | log lines of the drivers |
+//! | `tracing` | spans and events of servers and clients, for a subscriber of yours: `docs/logs.md` |
 //! | `cli` | the program `sansocket`, with every runtime there is |
 //!
 //! Features only add API: any set of them builds, and none changes what another does.
@@ -201,6 +201,11 @@ struct ClientDoctests;
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../docs/server-options.md")]
 struct ServerOptionsDoctests;
+
+/// Compiles the programs in the guide to logs.
+#[cfg(all(doctest, feature = "tokio", feature = "cli"))]
+#[doc = include_str!("../docs/logs.md")]
+struct LogsDoctests;
 
 /// Compiles the programs in the guide to other people's applications.
 #[cfg(all(doctest, feature = "tokio", feature = "tower"))]

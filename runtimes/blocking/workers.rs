@@ -15,7 +15,7 @@ use std::thread;
 use super::Sleep;
 use super::crew::Crew;
 use crate::runtime::clock;
-use crate::runtime::log::log;
+use crate::runtime::log::{Scope, log};
 
 /// How long a worker waits for more.
 const KEPT: Duration = Duration::from_secs(2);
@@ -100,9 +100,9 @@ fn job<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> (Job, Ar
         result: None,
         waker: None,
     }));
-    let other = outcome.clone();
+    let (other, scope) = (outcome.clone(), Scope::current());
     let job = Box::new(move || {
-        let result = catch_unwind(AssertUnwindSafe(work));
+        let result = scope.run(|| catch_unwind(AssertUnwindSafe(work)));
         let waker = {
             let mut outcome = other.lock().unwrap_or_else(PoisonError::into_inner);
             outcome.result = Some(result);
@@ -157,7 +157,7 @@ impl Workers {
         let mut told = false;
         while let Err((error, not_run)) = self.start(job) {
             if !core::mem::replace(&mut told, true) {
-                log!(error, "a handler has to wait for a thread: {error}");
+                log!(error, "runtime", "a handler has to wait for a thread: {error}");
             }
             job = not_run;
             let deadline = clock::now() + PAUSE;

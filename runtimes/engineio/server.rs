@@ -19,7 +19,7 @@ use crate::http::Request;
 use crate::runtime::Runtime;
 use crate::runtime::app::{App, BoxFuture, contained};
 use crate::runtime::driver::{Clock, ConnectionTask, MakeApp, Shared};
-use crate::runtime::log::{log, prefix};
+use crate::runtime::log::{Line, log, of_sid};
 use crate::runtime::tasks::Tasks;
 use crate::wire::{Cell, Connection, Hub};
 
@@ -183,6 +183,8 @@ fn make_hub<R: Runtime, D, H>(options: &mut Builder<R, D, H>) -> Hub<App> {
         clock,
         entropy,
     );
+    #[cfg(feature = "tracing")]
+    let hub = hub.with_witness(crate::runtime::log::witness());
     hub.keep_requests(options.connect.wants_request())
         .with_fallback(options.fallback.is_some())
 }
@@ -290,7 +292,7 @@ async fn accept<R: Runtime>(shared: Arc<Shared<R>>, listener: R::Listener) {
             Ok((stream, peer)) => {
                 let Some(connection) = Connection::admit(shared.hub.clone(), peer, shared.hub.now()) else {
                     // Which closes it.
-                    log!(debug, "too many connections: {peer} is hung up on");
+                    log!(debug, "connection", peer = %peer, "too many connections: hung up");
                     drop(stream);
                     continue;
                 };
@@ -299,7 +301,7 @@ async fn accept<R: Runtime>(shared: Arc<Shared<R>>, listener: R::Listener) {
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                log!(error, "a connection can not be accepted: {error}");
+                log!(error, "connection", "a connection can not be accepted: {error}");
                 shared.runtime.sleep_until(shared.hub.now() + ACCEPT_PAUSE).await;
             }
         }
@@ -372,20 +374,9 @@ impl<R: Runtime, D: Send + Sync + 'static> Builder<R, D> {
         Box::new(move |cell, request| {
             let (cell, connect, handler) = (cell.clone(), connect.clone(), handler.clone());
             Box::pin(async move {
-                if let Some(socket) = open(cell, &connect, request).await {
-                    let sid = socket.sid().clone();
-                    match handler(socket).await {
-                        Ok(()) => {}
-                        // The client left while something was being sent, as clients do.
-                        Err(Error::Send(error @ SendError::Closed(_))) => {
-                            log!(debug, "session {}…: {error}", prefix(&sid))
-                        }
-                        Err(error) => log!(
-                            warn,
-                            "session {}…: the handler returned an error: {error}",
-                            prefix(&sid)
-                        ),
-                    }
+                if let Some(socket) = open(cell.clone(), &connect, request).await {
+                    let handled = handler(socket).await;
+                    report(&cell, "session", handled);
                 }
             })
         })
@@ -518,18 +509,31 @@ async fn open<D: Send + Sync + 'static>(
             });
             // Where the client has gone meanwhile, there was no session.
             let socket = open.then(|| Socket::new(cell, data))?;
-            log!(
-                debug,
-                "session {}… opened on {}",
-                prefix(socket.sid()),
-                socket.transport()
-            );
+            socket.cell().extra.log.opened(socket.transport());
             Some(socket)
         }
         Err(refusal) => {
-            log!(debug, "a client was refused with {}", refusal.status());
+            cell.extra.log.refused(refusal.status());
             cell.with(|session| session.refuse(now, refusal));
             None
+        }
+    }
+}
+
+/// Tells the log of a handler's error, and counts it.
+fn report(cell: &Cell<App>, which: &str, handled: Result<()>) {
+    let Err(error) = handled else { return };
+    let sid = cell.look(|session| session.sid().clone());
+    // Lines that somebody must see to name their session themselves: its span is for those who want to see more.
+    let sid = of_sid(&sid);
+    match error {
+        // The client left while something was being sent, as clients do.
+        Error::Send(error @ SendError::Closed(_)) => {
+            log!(debug, "handlers", sid = sid, "the {which} handler has ended: {error}");
+        }
+        error => {
+            cell.count_error();
+            log!(warn, "handlers", sid = sid, error = %Line(error), "the {which} handler returned an error");
         }
     }
 }
@@ -550,29 +554,19 @@ impl<D: Send + Sync + 'static> Events<D> {
             let Some(message) = &self.message else { continue };
             let sender = socket.sender();
             let Ok(handled) = contained(async move { message(sender, data).await }).await else {
+                socket.cell().count_panic();
                 // The disconnect handler is told all the same, once it is over.
                 socket.give_up();
                 continue;
             };
-            if let Err(error) = handled {
-                log!(
-                    warn,
-                    "session {}…: the message handler returned an error: {error}",
-                    prefix(socket.sid())
-                );
-            }
+            report(socket.cell(), "message", handled);
         }
         if let Some(disconnect) = &self.disconnect {
             let reason = socket
                 .closed()
                 .map_or(CloseReason::ServerDisconnect, |closed| closed.reason);
-            if let Err(error) = disconnect(socket.sender(), reason).await {
-                log!(
-                    warn,
-                    "session {}…: the disconnect handler returned an error: {error}",
-                    prefix(socket.sid())
-                );
-            }
+            let handled = disconnect(socket.sender(), reason).await;
+            report(socket.cell(), "disconnect", handled);
         }
     }
 }

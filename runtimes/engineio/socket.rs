@@ -11,7 +11,6 @@ use serde_core::Serialize;
 use super::{SendError, TryRecvError, TrySendError};
 use crate::engineio::{Closed, Data, Event, Session, Sid, Transport};
 use crate::runtime::app::App;
-use crate::runtime::log::{log, prefix};
 use crate::wire::Cell;
 
 /// How many messages are handed out in a row before others get a turn. One polling body of tiny packets holds half a
@@ -114,8 +113,9 @@ impl<D> Socket<D> {
                     self.in_a_row += 1;
                     return Poll::Ready(Some(data));
                 }
-                Some(event) => self.note(&event),
-                None => return Poll::Ready(None),
+                // Senders are woken by the cell; the transport can be asked for.
+                Some(Event::Writable | Event::Upgraded) => {}
+                Some(Event::Closed(_)) | None => return Poll::Ready(None),
             }
         }
     }
@@ -130,20 +130,11 @@ impl<D> Socket<D> {
             let look = |session: &mut Session| (session.poll_event(), session.closed().is_some());
             match self.sender.cell.with(look) {
                 (Some(Event::Message(data)), _) => return Ok(data),
-                (Some(event), _) => self.note(&event),
+                // Something that is no message: see above.
+                (Some(_), _) => {}
                 (None, true) => return Err(TryRecvError::Closed),
                 (None, false) => return Err(TryRecvError::Empty),
             }
-        }
-    }
-
-    /// Something has happened that is no message.
-    fn note(&self, event: &Event) {
-        match event {
-            Event::Upgraded => log!(debug, "session {}… upgraded", prefix(&self.sid)),
-            Event::Closed(closed) => log!(debug, "session {}… closed: {}", prefix(&self.sid), closed.reason),
-            // Senders are woken by the cell.
-            Event::Writable | Event::Message(_) => {}
         }
     }
 

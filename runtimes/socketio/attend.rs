@@ -18,9 +18,9 @@ use super::registry::Registry;
 use super::socket::{Membership, SocketCore};
 use crate::engineio::{CloseReason, Data, Str};
 use crate::http::Request;
-use crate::runtime::app::{BoxFuture, contained};
+use crate::runtime::app::{BoxFuture, Panicked, contained};
 use crate::runtime::engineio::Socket as EngineSocket;
-use crate::runtime::log::log;
+use crate::runtime::log::{Line, log, prefix};
 use crate::socketio::server::{DisconnectReason, Event, INVALID_NAMESPACE};
 use crate::socketio::{AckError, AckToken, Args, Json, Key, Stay, recovery_request};
 use crate::wire::CellAlarm;
@@ -178,7 +178,7 @@ impl<D> Attendant<D> {
                 Poll::Ready(Some(data)) => {
                     let handled = self.link.with(|state, _, now| state.machine.handle_data(now, data));
                     if let Err(violation) = handled {
-                        log!(debug, "a client broke the rules of Socket.IO: {violation}");
+                        log!(debug, "socketio::server", violation = %Line(violation), "the client broke the protocol");
                     }
                     self.take_events();
                     self.start(cx);
@@ -215,6 +215,10 @@ impl<D> Attendant<D> {
                 },
                 (Event::Disconnect { reason, .. }, Some(socket)) => {
                     socket.namespace.remove(&socket, Some(reason));
+                    let words = reason.as_str();
+                    socket
+                        .scope
+                        .run(|| log!(info, "socketio::server", reason = words, "socket disconnected"));
                     Item::Disconnect { socket, reason }
                 }
                 // At once: the handlers that wait for these are those which keep others from being started.
@@ -276,25 +280,31 @@ impl<D> Attendant<D> {
                 if any.is_none() && interceptors.is_empty() && handler.is_none() {
                     return None;
                 }
-                Some(Box::pin(event(socket, name, args, ack, any, interceptors, handler)))
+                let scope = socket.scope.clone();
+                Some(Box::pin(scope.around(event(
+                    socket,
+                    name,
+                    args,
+                    ack,
+                    any,
+                    interceptors,
+                    handler,
+                ))))
             }
             Item::Disconnect { socket, reason } => {
                 let handler = socket.namespace.handlers.look(|table| table.disconnect.clone())?;
-                Some(Box::pin(async move {
-                    let told = contained(async {
+                let scope = socket.scope.clone();
+                Some(Box::pin(scope.around(async move {
+                    let told = guarded(&socket.link, async {
                         match handler(&socket, reason) {
                             Some(handling) => handling.await,
                             None => Ok(()),
                         }
                     });
                     if let Ok(Err(error)) = told.await {
-                        log!(
-                            warn,
-                            "socket {}: the disconnect handler returned an error: {error}",
-                            socket.id
-                        );
+                        report(&socket, "disconnect", &error);
                     }
-                }))
+                })))
             }
         }
     }
@@ -454,8 +464,9 @@ fn let_in(registry: &Registry, socket: &Arc<SocketCore>, returning: Option<Retur
 /// Asks the connect handler about a client, and tells the client its answer.
 async fn connect(registry: Arc<Registry>, link: Arc<Link>, key: Key, name: Str, auth: Option<Json>) {
     // A function that says which namespaces there are is the application's.
-    let entered = contained(async { registry.enter(&name) }).await;
+    let entered = guarded(&link, async { registry.enter(&name) }).await;
     let Some(namespace) = entered.ok().flatten() else {
+        log!(debug, "socketio::server", namespace = ?Line(&name), "a client asked for a namespace that does not exist");
         link.with(|state, _, _| state.machine.refuse(key, INVALID_NAMESPACE, None));
         return;
     };
@@ -504,7 +515,7 @@ async fn connect(registry: Arc<Registry>, link: Arc<Link>, key: Key, name: Str, 
         socket: socket.clone(),
         auth: auth.clone(),
     };
-    let decided = contained(async move {
+    let decided = guarded(&link, async move {
         for ask in asks {
             ask(request.clone()).await?;
         }
@@ -513,11 +524,15 @@ async fn connect(registry: Arc<Registry>, link: Arc<Link>, key: Key, name: Str, 
             None => Ok(Arc::new(()) as AnyData),
         }
     });
-    let decided = decided.await.unwrap_or_else(|_| Err(Refused::new("internal error")));
+    let decided = socket
+        .scope
+        .around(decided)
+        .await
+        .unwrap_or_else(|_| Err(Refused::new("internal error")));
     let data = match decided {
         Ok(data) => data,
         Err(Refused { message, data }) => {
-            log!(debug, "a client was refused the namespace {name}: {message}");
+            log!(info, "socketio::server", namespace = ?name, reason = %Line(&message), "socket refused by the application");
             link.with(|state, _, _| state.machine.refuse(key, &message, data.as_ref()));
             return;
         }
@@ -539,20 +554,20 @@ async fn connect(registry: Arc<Registry>, link: Arc<Link>, key: Key, name: Str, 
 }
 
 async fn tell_connected(socket: &Arc<SocketCore>, connected: Option<Arc<OnConnected>>) {
+    let recovered = socket.recovered.load(Ordering::Relaxed);
+    socket
+        .scope
+        .run(|| log!(info, "socketio::server", recovered = recovered, "socket connected"));
     let Some(connected) = connected else { return };
-    let told = contained(async {
+    let told = guarded(&socket.link, async {
         match connected(socket) {
             Some(handling) => handling.await,
             None => Ok(()),
         }
     });
-    match told.await {
+    match socket.scope.around(told).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => log!(
-            warn,
-            "socket {}: the connected handler returned an error: {error}",
-            socket.id
-        ),
+        Ok(Err(error)) => socket.scope.run(|| report(socket, "connected", &error)),
         Err(_panicked) => socket.link.with(|state, _, now| state.machine.close(now)),
     }
 }
@@ -603,28 +618,56 @@ async fn call<T>(handling: Result<BoxFuture<Result<T, BoxError>>, Unfit>) -> Res
     Ok(handling?.await)
 }
 
+/// Runs code of the application's; a panic in it is counted, and ends nothing else.
+async fn guarded<T>(link: &Link, handling: impl Future<Output = T>) -> Result<T, Panicked> {
+    let handled = contained(handling).await;
+    if handled.is_err() {
+        link.cell.count_panic();
+    }
+    handled
+}
+
+/// Tells the log of a handler's error, and counts it.
+fn report(socket: &SocketCore, handler: &str, error: &dyn core::fmt::Display) {
+    socket.link.cell.count_error();
+    let id = prefix(&socket.id);
+    // Lines that somebody must see to name their socket themselves: its span is for those who want to see more.
+    log!(
+        warn,
+        "handlers",
+        namespace = ?socket.namespace.name,
+        id = id,
+        error = %Line(error),
+        "the {handler} handler returned an error"
+    );
+}
+
 /// What a handler answers; `None` where that is nothing, which the log knows the reason of.
 async fn run<T>(
     socket: &Arc<SocketCore>,
     name: &str,
     handling: impl Future<Output = Result<Result<T, BoxError>, Unfit>>,
 ) -> Option<T> {
-    match contained(handling).await {
+    let id = prefix(&socket.id);
+    match guarded(&socket.link, handling).await {
         Ok(Ok(Ok(reply))) => return Some(reply),
-        Ok(Ok(Err(error))) => log!(
-            warn,
-            "socket {}: the handler of {name:?} returned an error: {error}",
-            socket.id
-        ),
+        Ok(Ok(Err(error))) => report(socket, &std::format!("{:?}", Line(name)), &error),
         Ok(Err(Unfit::Args(error))) => log!(
             warn,
-            "socket {}: {name:?} came with arguments that its handler does not take: {error}",
-            socket.id
+            "handlers",
+            namespace = ?socket.namespace.name,
+            id = id,
+            error = %Line(error),
+            "{:?} came with arguments that its handler does not take",
+            Line(name)
         ),
         Ok(Err(Unfit::Data)) => log!(
             error,
-            "socket {}: the handler of {name:?} is for sockets with other data",
-            socket.id
+            "handlers",
+            namespace = ?socket.namespace.name,
+            id = id,
+            "the handler of {:?} is for sockets with other data",
+            Line(name)
         ),
         Err(_panicked) => socket.link.with(|state, _, now| state.machine.close(now)),
     }

@@ -12,7 +12,7 @@ use super::socket::SocketCore;
 use crate::engineio::{SendError, Session};
 use crate::http::Request;
 use crate::runtime::app::App;
-use crate::runtime::log::log;
+use crate::runtime::log::{log, of_sid};
 use crate::socketio::server::{Config, Connection, Event};
 use crate::socketio::{AckError, AckToken, Args, EmitError, Encoded, Key, Transmit};
 use crate::time::Instant;
@@ -301,7 +301,12 @@ impl LinkState {
             self.machine.handle_writable(session.is_writable());
         } else if !self.machine.has_room() && !self.machine.is_closed() {
             // Nobody waits for the slowest, and nobody misses something without knowing: it may come back.
-            log!(warn, "a client that did not keep up with broadcasts is thrown out");
+            log!(
+                warn,
+                "socketio::server",
+                sid = of_sid(session.sid()),
+                "a client that did not keep up with broadcasts is thrown out"
+            );
             session.abort(now);
             return false;
         }
@@ -349,6 +354,8 @@ impl LinkState {
                     // Part of a packet must not go missing.
                     log!(
                         error,
+                        "socketio::server",
+                        sid = of_sid(session.sid()),
                         "a message of {} bytes is larger than the queue of a session, which is closed",
                         data.len()
                     );

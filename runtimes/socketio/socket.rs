@@ -23,6 +23,7 @@ use super::namespace::{Namespace, NamespaceCore};
 use crate::engineio::{Str, Transport};
 use crate::error::Result;
 use crate::http::Request;
+use crate::runtime::log::Scope;
 use crate::socketio::{Args, EmitError, FromArgs, IntoArgs, Key, Selection, Stay};
 
 /// Everything about a socket but its data's type.
@@ -40,6 +41,7 @@ pub(super) struct SocketCore {
     /// Its state was kept for it, which is decided before it is in its namespace.
     pub(super) recovered: AtomicBool,
     pub(super) interceptors: Mutex<Vec<Arc<OnIntercept>>>,
+    pub(super) scope: Scope,
 }
 
 /// Whether the namespace knows a socket, and the rooms for when it does not.
@@ -75,6 +77,7 @@ impl SocketCore {
     /// A socket that waits to be accepted, and the rooms that it will be in.
     pub(super) fn new(id: Str, namespace: Arc<NamespaceCore>, link: Arc<Link>, key: Key, rooms: Vec<Str>) -> Arc<Self> {
         Arc::new(Self {
+            scope: Scope::socket(&namespace.name, &id),
             id,
             number: namespace.next_number(),
             key,

@@ -19,7 +19,7 @@ use crate::http::{Headers, RequestView, TlsInfo};
 use crate::runtime::Runtime;
 use crate::runtime::app::{App, BoxFuture};
 use crate::runtime::driver::{ConnectionTask, Shared};
-use crate::runtime::log::log;
+use crate::runtime::log::{Line, log};
 use crate::wire::{Connection, ConnectionEvent, HostedHead, HostedRequest, Reply};
 
 /// The headers as hyper has them. In HTTP/2 the host stands in the URI.
@@ -90,7 +90,7 @@ impl<R: Runtime> Layer<R> {
             return Err(request);
         };
         match event {
-            Some(ConnectionEvent::Opened { cell, request, .. }) => shared.begin(cell, request),
+            Some(ConnectionEvent::Opened { cell, request, .. }) => shared.begin(cell, request, peer),
             Some(ConnectionEvent::OriginRefused { origin }) => shared.note_refused_origin(&origin),
             _ => {}
         }
@@ -159,7 +159,7 @@ where
             Some(Ok(frame)) => frame.into_data(),
             Some(Err(error)) => {
                 let error: BoxError = error.into();
-                log!(debug, "a body can not be read: {error}");
+                log!(debug, "connection", "a body can not be read: {}", Line(error));
                 return Err(400);
             }
         };
@@ -199,7 +199,12 @@ async fn carry<R: Runtime>(shared: Arc<Shared<R>>, upgrade: OnUpgrade, connectio
                 .await;
         }
         // The session is told when its connection is dropped.
-        Err(error) => log!(debug, "a connection did not become a WebSocket: {error}"),
+        Err(error) => log!(
+            debug,
+            "connection",
+            "a connection did not become a WebSocket: {}",
+            Line(error)
+        ),
     }
 }
 

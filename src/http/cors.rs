@@ -116,6 +116,17 @@ impl Cors {
         matches!(self.policy, Policy::Any | Policy::Unchecked)
     }
 
+    /// Whom it lets in, in words, for whoever reads a log.
+    #[cfg(feature = "wire")]
+    pub(crate) fn accepted(&self) -> String {
+        match &self.policy {
+            Policy::SameOrigin => "pages of its own origin".into(),
+            Policy::Any | Policy::Unchecked => "all pages".into(),
+            Policy::Listed(origins) => alloc::format!("pages of {}", origins.join(", ")),
+            Policy::When(_) => "pages that the application's function lets in".into(),
+        }
+    }
+
     /// Looks at a request. `forwarded_host` is the host that a trusted proxy was asked for; pages of that one are of the
     /// same host too.
     pub fn check(&self, request: &RequestView<'_>, forwarded_host: Option<&str>) -> CorsAnswer {

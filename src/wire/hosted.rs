@@ -275,7 +275,8 @@ impl<E: Default + Send + Sync + 'static> HostedRequest<E> {
                     let reply = switch(hub, peer, &cell, &handshake, &exchange);
                     State::Answered(Box::new(reply))
                 }
-                Err(_) => {
+                Err(violation) => {
+                    cell.show_violation(&violation);
                     let body = ErrorCode::BadRequest.body();
                     write_last(endpoint, 400, body.as_bytes(), &exchange, &mut out);
                     State::Done
@@ -283,7 +284,9 @@ impl<E: Default + Send + Sync + 'static> HostedRequest<E> {
             },
             Decision::Poll(cell) => {
                 let req = hub.next_request();
-                let _violation = cell.with(|session| session.handle_input(now, Input::Get(req)));
+                if let Err(violation) = cell.with(|session| session.handle_input(now, Input::Get(req))) {
+                    cell.show_violation(&violation);
+                }
                 State::Waiting { cell, req }
             }
             Decision::Push {

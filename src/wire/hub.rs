@@ -14,6 +14,9 @@ use smallvec::SmallVec;
 
 use super::seats::{Full, Seat, Seats};
 use super::timers::{Alarm, AlarmGuard, Expire, TimerKey, Timers};
+use super::witness::Sight;
+#[cfg(feature = "tracing")]
+use super::witness::{Glimpse, Witness};
 use crate::engineio::state::Phase;
 use crate::engineio::{Carrier, Config, Data, ErrorCode, Event, Refusal, ReqId, SendError, Session, Sid, Version};
 use crate::http::{Endpoint, RequestView};
@@ -93,6 +96,10 @@ pub struct Stats {
     pub sent: u64,
     /// Connections that did not come through the TLS handshake.
     pub failed_handshakes: u64,
+    /// Panics of the application's code, which were contained: its handlers, for sessions and for other paths.
+    pub handler_panics: u64,
+    /// Errors that handlers have returned. One that says that the client has gone while something was sent to it is none.
+    pub handler_errors: u64,
 }
 
 /// The sessions of one server, and what all its connections share.
@@ -127,6 +134,10 @@ pub struct Hub<E> {
     received: AtomicU64,
     sent: AtomicU64,
     pub(super) failed_handshakes: AtomicU64,
+    handler_panics: AtomicU64,
+    handler_errors: AtomicU64,
+    #[cfg(feature = "tracing")]
+    witness: Option<Witness<E>>,
 }
 
 struct Shard<E> {
@@ -187,7 +198,28 @@ impl<E: Send + Sync + 'static> Hub<E> {
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             failed_handshakes: AtomicU64::new(0),
+            handler_panics: AtomicU64::new(0),
+            handler_errors: AtomicU64::new(0),
+            #[cfg(feature = "tracing")]
+            witness: None,
         }
+    }
+
+    /// Shows what there is to see to whoever writes a log.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn with_witness(mut self, witness: Witness<E>) -> Self {
+        self.witness = Some(witness);
+        self
+    }
+
+    /// The application's code has panicked.
+    pub(crate) fn count_panic(&self) {
+        self.handler_panics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Where the server lives, and who may come.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// Hands requests that open a session to the driver, in [`ConnectionEvent::Opened`](super::ConnectionEvent).
@@ -242,13 +274,27 @@ impl<E: Send + Sync + 'static> Hub<E> {
         request: &RequestView<'_>,
     ) -> Result<Arc<Cell<E>>, Refusal> {
         let terms = self.endpoint.terms();
-        terms.allow(request)?;
+        let declined = |refusal: Refusal| {
+            self.show(|| Sight::Declined {
+                peer: request.peer,
+                status: refusal.status(),
+            });
+            refusal
+        };
+        terms.allow(request).map_err(declined)?;
         let client = terms.proxies().client(request);
-        let seat = self.session_seats.take(client);
-        let mut seat = Some(seat.map_err(|full| Refusal::new(full.status()).message("Too many sessions"))?);
+        let seat = self.session_seats.take(client).map_err(|full| {
+            self.show(|| Sight::Full {
+                peer: client,
+                status: full.status(),
+                sessions: true,
+            });
+            Refusal::new(full.status()).message("Too many sessions")
+        });
+        let mut seat = Some(seat?);
         for _ in 0..TRIES {
             let sid = match terms.session_id(request) {
-                Some(made) => made.map_err(Refusal::of)?,
+                Some(made) => made.map_err(|code| declined(Refusal::of(code)))?,
                 None => self.draw_sid(),
             };
             match self.insert(version, now, carrier, extra, sid, (client, seat.take())) {
@@ -321,10 +367,17 @@ impl<E: Send + Sync + 'static> Hub<E> {
         let counted = (!self.endpoint.terms().proxies().trusts(peer)).then_some(peer);
         match self.connection_seats.take(counted) {
             Ok(seat) => Admission::Seat(seat),
-            Err(full) => match self.standing.take(None) {
-                Ok(seat) => Admission::Standing(seat, full),
-                Err(_) => Admission::None,
-            },
+            Err(full) => {
+                self.show(|| Sight::Full {
+                    peer: Some(peer),
+                    status: full.status(),
+                    sessions: false,
+                });
+                match self.standing.take(None) {
+                    Ok(seat) => Admission::Standing(seat, full),
+                    Err(_) => Admission::None,
+                }
+            }
         }
     }
 
@@ -354,6 +407,8 @@ impl<E: Send + Sync + 'static> Hub<E> {
             received: self.received.load(Ordering::Relaxed),
             sent: self.sent.load(Ordering::Relaxed),
             failed_handshakes: self.failed_handshakes.load(Ordering::Relaxed),
+            handler_panics: self.handler_panics.load(Ordering::Relaxed),
+            handler_errors: self.handler_errors.load(Ordering::Relaxed),
         };
         for cell in self.sessions_unordered() {
             let state = lock(&cell.state);
@@ -436,6 +491,27 @@ impl<E: Send + Sync + 'static> Hub<E> {
             let waiting = lock(&self.waiting).take();
             waiting.into_iter().for_each(Waker::wake);
         }
+    }
+}
+
+impl<E> Hub<E> {
+    /// Shows something to whoever writes a log, if anybody does.
+    #[cfg(feature = "tracing")]
+    pub(super) fn show<'a>(&self, sight: impl FnOnce() -> Sight<'a, E>)
+    where
+        E: 'a,
+    {
+        if let Some(witness) = &self.witness {
+            witness(sight());
+        }
+    }
+
+    #[cfg(not(feature = "tracing"))]
+    #[allow(clippy::unused_self, reason = "as with the feature")]
+    pub(super) fn show<'a>(&self, _sight: impl FnOnce() -> Sight<'a, E>)
+    where
+        E: 'a,
+    {
     }
 }
 
@@ -536,6 +612,21 @@ impl<E: Send + Sync + 'static> Cell<E> {
         self.now().saturating_duration_since(self.opened)
     }
 
+    /// The application's code for this session has panicked.
+    pub(crate) fn count_panic(&self) {
+        self.hub.count_panic();
+    }
+
+    /// A handler of this session has returned an error.
+    pub(crate) fn count_error(&self) {
+        self.hub.handler_errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The client has broken the rules. Not to be called while the session is worked on.
+    pub(super) fn show_violation(&self, violation: &dyn fmt::Display) {
+        self.hub.show(|| Sight::Violation(&self.extra, violation));
+    }
+
     /// A deadline for what is above the session, kept with all the others of the server.
     pub(crate) fn alarm(&self) -> CellAlarm {
         CellAlarm(Alarm::register(&self.hub.timers, self.shard))
@@ -544,7 +635,15 @@ impl<E: Send + Sync + 'static> Cell<E> {
     fn run<T>(&self, work: impl FnOnce(&mut CellState) -> T) -> T {
         let mut wakers: SmallVec<[Waker; 4]> = SmallVec::new();
         let mut state = lock(&self.state);
+        #[cfg(feature = "tracing")]
+        let before = self
+            .hub
+            .witness
+            .as_ref()
+            .map(|witness| (witness, Glimpse::of(&state.session)));
         let result = work(&mut state);
+        #[cfg(feature = "tracing")]
+        let change = before.map(|(witness, before)| (witness, before.compare(&state.session)));
 
         let CellState {
             session,
@@ -597,6 +696,10 @@ impl<E: Send + Sync + 'static> Cell<E> {
         });
         drop(state);
 
+        #[cfg(feature = "tracing")]
+        if let Some((witness, change)) = change {
+            change.show(witness, &self.extra);
+        }
         if let Some((key, at)) = schedule {
             self.hub.timers.schedule(self.shard, key, at);
         }

@@ -19,9 +19,12 @@ mod seats;
 mod timers;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod witness;
 pub mod ws;
 
 pub use connection::{Connection, ConnectionEvent};
 pub use hosted::{HostedHead, HostedRequest, Reply, Unwritten};
 pub(crate) use hub::CellAlarm;
 pub use hub::{Cell, Entropy, Hub, Limits, Stats};
+#[cfg(feature = "tracing")]
+pub(crate) use witness::{Sight, Witness};

@@ -1,5 +1,6 @@
 //! What is to be done with a request, whoever has read it.
 
+use core::fmt::Display;
 use std::boxed::Box;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use bytes::Bytes;
 
 use super::exchange::Exchange;
 use super::hub::{Cell, Hub};
+use super::witness::Sight;
 use super::ws::{Handshake, HandshakeError};
 use crate::engineio::{ErrorCode, Input, ReqId, Session, Transport};
 use crate::http::{CorsAnswer, Look, RequestView, Route, SessionRequest, jsonp};
@@ -40,6 +42,32 @@ pub(super) enum Decision<E> {
 
 /// Decides about a request. `has_body`: its head says so. `may_switch`: its connection can become a WebSocket.
 pub(super) fn decide<E: Send + Sync + 'static>(
+    hub: &Hub<E>,
+    view: &RequestView<'_>,
+    look: Look<'_>,
+    exchange: &Exchange,
+    has_body: bool,
+    may_switch: bool,
+) -> Decision<E> {
+    // That is told by an event.
+    let by_origin = look.origin == CorsAnswer::Refuse;
+    let decision = find_out(hub, view, look, exchange, has_body, may_switch);
+    let (status, reason): (u16, &dyn Display) = match &decision {
+        Decision::Refuse(code) | Decision::RefuseWebSocket(code) if !by_origin => (code.status(), &code.message()),
+        Decision::Malformed => (400, &"a GET with a body"),
+        Decision::RefuseHandshake(_) => (400, &"the handshake of a WebSocket is incomplete"),
+        Decision::Closing => (503, &"the server is being shut down"),
+        _ => return decision,
+    };
+    hub.show(|| Sight::Refused {
+        peer: view.peer,
+        status,
+        reason,
+    });
+    decision
+}
+
+fn find_out<E: Send + Sync + 'static>(
     hub: &Hub<E>,
     view: &RequestView<'_>,
     look: Look<'_>,
@@ -120,7 +148,9 @@ pub(super) fn push<E: Send + Sync + 'static>(
         false => Input::Post(req, body),
     };
     // What it means for the session shows in its answer.
-    let _violation = cell.with(|session| session.handle_input(now, input));
+    if let Err(violation) = cell.with(|session| session.handle_input(now, input)) {
+        cell.show_violation(&violation);
+    }
 }
 
 /// The origin of the page that was turned away because of it. For logs: from a client that is no browser, it is whatever

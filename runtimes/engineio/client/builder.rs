@@ -21,6 +21,7 @@ use crate::runtime::client::{ClientTask, Shared};
 use crate::runtime::dial::{DialTarget, Dialer, dialer};
 use crate::runtime::engineio::builder::os_entropy;
 use crate::runtime::engineio::server::Outcome;
+use crate::runtime::log::Scope;
 use crate::runtime::{Runtime, Stream};
 use crate::wire::Entropy;
 use crate::wire::client::{Cookies, Options, Proxies, Proxy};
@@ -79,7 +80,8 @@ pub(in crate::runtime) struct Parts<R> {
 impl<R: Runtime> Parts<R> {
     /// Begins to connect, with no further session after this one.
     pub(in crate::runtime) fn start(&self, cookies: Cookies) -> Client<R> {
-        let shared = self.shared(None, cookies);
+        // The span is that of whoever is above it.
+        let shared = self.shared(None, cookies, Scope::current());
         self.spawn(&shared);
         Client::new(shared)
     }
@@ -95,10 +97,22 @@ impl<R: Runtime> Parts<R> {
         self.options.entropy()
     }
 
-    fn shared(&self, backoff: Option<Backoff>, cookies: Cookies) -> Arc<Shared> {
+    /// The span of a client.
+    pub(in crate::runtime) fn scope(&self) -> Scope {
+        Scope::client(self.options.server())
+    }
+
+    fn shared(&self, backoff: Option<Backoff>, cookies: Cookies, scope: Scope) -> Arc<Shared> {
         let runtime = self.runtime.clone();
         let clock = Box::new(move || runtime.now());
-        let shared = Shared::new(self.options.clone(), self.config.clone(), backoff, clock, cookies);
+        let shared = Shared::new(
+            self.options.clone(),
+            self.config.clone(),
+            backoff,
+            clock,
+            cookies,
+            scope,
+        );
         Arc::new(shared)
     }
 }
@@ -237,7 +251,8 @@ impl<R: Runtime> ClientBuilder<R, ClientHandlers> {
         super::opened(&mut client).await?;
         let sender = client.sender();
         let handling = sender.shared.begin_handling();
-        parts.runtime.spawn(handlers.run(client, handling));
+        let scope = sender.shared.scope.clone();
+        parts.runtime.spawn(scope.around(handlers.run(client, handling)));
         Ok(sender)
     }
 }
@@ -246,7 +261,7 @@ impl<R: Runtime, H> ClientBuilder<R, H> {
     /// What is behind these options.
     fn prepare(self) -> Result<(Arc<Shared>, Parts<R>, H)> {
         let (parts, backoff, handlers) = self.parts("/engine.io/")?;
-        let shared = parts.shared(backoff, Cookies::default());
+        let shared = parts.shared(backoff, Cookies::default(), parts.scope());
         Ok((shared, parts, handlers))
     }
 

@@ -8,7 +8,7 @@ use crate::engineio::{Closed, Data};
 use crate::error::Result;
 use crate::runtime::app::{BoxFuture, contained};
 use crate::runtime::client::Handling;
-use crate::runtime::log::log;
+use crate::runtime::log::{Line, log};
 
 type Connect = Box<dyn Fn(ClientSender) -> BoxFuture<Result<()>> + Send + Sync>;
 type Message = Box<dyn Fn(ClientSender, Data) -> BoxFuture<Result<()>> + Send + Sync>;
@@ -60,6 +60,7 @@ impl ClientHandlers {
                     ClientEvent::TooLarge(data) => {
                         log!(
                             warn,
+                            "engineio::client",
                             "a message of {} bytes is larger than the server takes",
                             data.len()
                         );
@@ -71,7 +72,7 @@ impl ClientHandlers {
             });
             match handled.await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => log!(warn, "a handler has failed: {error}"),
+                Ok(Err(error)) => log!(warn, "handlers", error = %Line(error), "a handler returned an error"),
                 Err(_panicked) => sender.begin_close(),
             }
         }

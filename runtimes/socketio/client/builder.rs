@@ -19,7 +19,7 @@ use crate::Backoff;
 use crate::engineio::Transport;
 use crate::runtime::engineio as engine;
 use crate::runtime::engineio::Outcome;
-use crate::runtime::log::log;
+use crate::runtime::log::{Line, log};
 use crate::runtime::socketio::Reply;
 use crate::runtime::{DialTarget, Runtime, Stream};
 use crate::socketio::client::{Auth, Client as Machine};
@@ -154,7 +154,7 @@ impl<R: Runtime> ClientBuilder<R> {
             let runtime = runtime.clone();
             Box::new(move || runtime.now())
         };
-        let shared = Arc::new(Shared::new(machine, streams, clock));
+        let shared = Arc::new(Shared::new(machine, streams, clock, parts.scope()));
         // All of them now: of a socket that was turned away, the machine does not know the namespace any more.
         let sockets: Vec<ClientSocket> = keys.into_iter().map(|key| shared.socket(key)).collect();
         let Some(socket) = sockets.into_iter().next() else {
@@ -204,7 +204,7 @@ impl<R: Runtime> ClientBuilder<R> {
                 match shown(&asked.await) {
                     Ok(json) => Some(json),
                     Err(error) => {
-                        log!(error, "nothing is shown to be let in: {error}");
+                        log!(error, "socketio::client", "nothing is shown to be let in: {error}");
                         None
                     }
                 }
@@ -306,7 +306,9 @@ impl<R: Runtime> ClientBuilder<R> {
                 Err(error) => {
                     log!(
                         warn,
-                        "{name:?} came with other arguments than its handler takes: {error}"
+                        "handlers",
+                        error = %Line(error),
+                        "{name:?} came with other arguments than its handler takes"
                     );
                     return Box::pin(async { None });
                 }
@@ -316,7 +318,7 @@ impl<R: Runtime> ClientBuilder<R> {
                 match handled.await.into_reply() {
                     Ok(args) => Some(args),
                     Err(error) => {
-                        log!(warn, "the handler of {name:?} has failed: {error}");
+                        log!(warn, "handlers", error = %Line(error), "the handler of {name:?} returned an error");
                         None
                     }
                 }

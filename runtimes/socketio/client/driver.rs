@@ -21,7 +21,7 @@ use crate::runtime::Runtime;
 use crate::runtime::app::BoxFuture;
 use crate::runtime::engineio as engine;
 use crate::runtime::engineio::{Parts, TrySendError};
-use crate::runtime::log::log;
+use crate::runtime::log::{Line, Scope, log, prefix};
 use crate::socketio::client::{Event, Returned, Violation};
 use crate::socketio::{AckError, Assembler, Body, EmitError, Key, Limits, Parser, Transmit};
 use crate::time::Instant;
@@ -73,6 +73,7 @@ pub(super) struct Driver<R: Runtime> {
     /// A message that waits for room in the session.
     sending: Option<BoxFuture<Result<(), SendError>>>,
     sleep: Option<(Instant, Pin<Box<R::Sleep>>)>,
+    scope: Scope,
 }
 
 enum Phase<R> {
@@ -98,6 +99,7 @@ impl<R: Runtime> Unpin for Driver<R> {}
 impl<R: Runtime> Driver<R> {
     pub(super) fn new(plan: Plan<R>, shared: Arc<Shared>) -> Self {
         Self {
+            scope: shared.scope.clone(),
             entropy: plan.parts.entropy(),
             phase: Phase::Waiting(plan.runtime.now()),
             plan,
@@ -258,7 +260,7 @@ impl<R: Runtime> Driver<R> {
             engine::ClientEvent::Message(data) => {
                 let handled = self.shared.lock().machine.handle_data(now, data);
                 if let Err(violation) = handled {
-                    log!(debug, "the server broke the protocol: {violation}");
+                    log!(debug, "socketio::client", violation = %Line(&violation), "the server broke the protocol");
                     self.ending = Some(Ending::Violation(violation));
                 }
             }
@@ -390,6 +392,7 @@ impl<R: Runtime> Driver<R> {
             return;
         };
         self.failures = attempt;
+        log!(info, "socketio::client", attempt = attempt, delay = ?delay, "client reconnects");
         self.phase = Phase::Waiting(self.plan.runtime.now() + delay);
         self.tell(ClientEvent::Reconnecting { attempt, delay });
     }
@@ -440,6 +443,8 @@ impl<R: Runtime> Driver<R> {
                     self.attempt_ends = None;
                 }
                 let socket = self.shared.socket(key);
+                let (namespace, id) = (socket.namespace(), prefix(&sid));
+                log!(info, "socketio::client", namespace = ?namespace, id = ?id, recovered = recovered, "socket connected");
                 self.known.insert(socket.namespace().to_string(), key);
                 self.shared.wake_waiting();
                 self.tell(ClientEvent::Connect {
@@ -455,6 +460,13 @@ impl<R: Runtime> Driver<R> {
                     message: message.to_string(),
                     data,
                 };
+                log!(
+                    info,
+                    "socketio::client",
+                    namespace = ?refused.namespace,
+                    reason = %Line(&refused.message),
+                    "socket refused by the server"
+                );
                 let failure = ConnectFailed::Refused(refused.clone());
                 self.tell(ClientEvent::ConnectError { socket, refused });
                 self.fail(failure);
@@ -492,6 +504,8 @@ impl<R: Runtime> Driver<R> {
             }
             Event::Disconnect { key, reason } => {
                 let socket = self.shared.socket(key);
+                let (namespace, words) = (socket.namespace(), reason.as_str());
+                log!(info, "socketio::client", namespace = ?namespace, reason = words, "socket disconnected");
                 // There may be room now where events wait for a connection, or there will never be any.
                 self.shared.wake_waiting();
                 self.tell(ClientEvent::Disconnect { socket, reason });
@@ -725,10 +739,8 @@ impl<R: Runtime> Driver<R> {
     }
 }
 
-impl<R: Runtime> Future for Driver<R> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+impl<R: Runtime> Driver<R> {
+    fn run(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // Whoever does something from here on wakes the task.
         self.shared.lock().driver = Some(cx.waker().clone());
         for _ in 0..TURNS {
@@ -745,6 +757,17 @@ impl<R: Runtime> Future for Driver<R> {
         // Others want to run too.
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+impl<R: Runtime> Future for Driver<R> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let scope = mem::replace(&mut self.scope, Scope::none());
+        let polled = scope.run(|| self.run(cx));
+        self.scope = scope;
+        polled
     }
 }
 

@@ -119,6 +119,12 @@ pub struct ClientEvents {
 }
 
 impl ClientEvents {
+    /// The client's span, for handlers that are called elsewhere.
+    #[cfg(all(feature = "blocking", unix))]
+    pub(in crate::runtime) fn scope(&self) -> crate::runtime::log::Scope {
+        self.shared.scope.clone()
+    }
+
     /// The next thing that happens; `None` after the last one. Cancel-safe.
     pub async fn next(&mut self) -> Option<ClientEvent> {
         poll_fn(|cx| self.poll_next(cx)).await

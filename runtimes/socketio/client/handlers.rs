@@ -14,7 +14,7 @@ use super::{ClientEvent, ClientSocket, ConnectFailed, DisconnectReason};
 use crate::error::Result;
 use crate::runtime::Runtime;
 use crate::runtime::app::{BoxFuture, contained};
-use crate::runtime::log::log;
+use crate::runtime::log::{Line, Scope, log};
 use crate::socketio::{AckToken, Args, EmitError, Json};
 
 /// What an event's handler answers; `None` where it has failed, which it has said in the log.
@@ -57,10 +57,11 @@ pub(super) fn start<R: Runtime>(
     let polled = task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     if polled.is_pending() {
         let running = Shared::begin_running(shared, bytes);
-        runtime.spawn(async move {
+        let scope = Scope::current();
+        runtime.spawn(scope.around(async move {
             let _running = running;
             let _panicked = task.await;
-        });
+        }));
     }
 }
 
@@ -73,7 +74,7 @@ fn call<R: Runtime>(
 ) {
     start(runtime, shared, bytes, async move {
         if let Err(error) = handler().await {
-            log!(warn, "a handler has failed: {error}");
+            log!(warn, "handlers", error = %Line(error), "a handler returned an error");
         }
     });
 }
@@ -110,6 +111,7 @@ impl Handlers {
                 result: Err(error),
             } => log!(
                 warn,
+                "socketio::client",
                 "the event {id} to {:?} has no acknowledgement: {error}",
                 socket.namespace()
             ),
@@ -129,7 +131,12 @@ impl Handlers {
                 } else {
                     "the connection or its socket ended"
                 };
-                log!(warn, "{name:?} to {:?} was not sent: {why}", socket.namespace());
+                log!(
+                    warn,
+                    "socketio::client",
+                    "{name:?} to {:?} was not sent: {why}",
+                    socket.namespace()
+                );
             }
             _ => {}
         }
@@ -169,7 +176,7 @@ impl Handlers {
             };
             match shared.acknowledge(token, answer).await {
                 Ok(()) | Err(EmitError::Disconnected(_)) => {}
-                Err(error) => log!(warn, "{name:?} was not acknowledged: {error}"),
+                Err(error) => log!(warn, "socketio::client", error = %Line(error), "{name:?} was not acknowledged"),
             }
         });
     }

@@ -11,6 +11,7 @@ use std::vec::Vec;
 
 use super::{CallError, ClientEvent, ClientSocket, ConnectFailed, EmitFailed};
 use crate::engineio::Transport;
+use crate::runtime::log::Scope;
 use crate::socketio::client::{Client as Machine, Event};
 use crate::socketio::{AckError, AckToken, Args, EmitError, Key};
 use crate::time::Instant;
@@ -29,6 +30,8 @@ const MAX_HELD: usize = 16_000_000;
 const HANDLER_OVERHEAD: usize = 1_000;
 
 pub(super) struct Shared {
+    /// In which the client's tasks and handlers run.
+    pub(super) scope: Scope,
     state: Mutex<State>,
     /// What the handlers that run cost.
     held: AtomicUsize,
@@ -80,7 +83,12 @@ struct Stream {
 }
 
 impl Shared {
-    pub(super) fn new(machine: Machine, streams: bool, clock: Box<dyn Fn() -> Instant + Send + Sync>) -> Self {
+    pub(super) fn new(
+        machine: Machine,
+        streams: bool,
+        clock: Box<dyn Fn() -> Instant + Send + Sync>,
+        scope: Scope,
+    ) -> Self {
         let stream = streams.then(|| Stream {
             events: VecDeque::new(),
             cost: 0,
@@ -103,6 +111,7 @@ impl Shared {
             max_payload: None,
         };
         Self {
+            scope,
             state: Mutex::new(state),
             held: AtomicUsize::new(0),
             clock,

@@ -38,7 +38,8 @@ const RESTART_GRACE: Duration = Duration::from_millis(60);
 #[derive(Args)]
 #[command(after_help = "\
 A DURATION is written 300ms, 25s or 2m; a SIZE 1000000, 64kB or 1MB (powers of ten).
-Logs go to stderr, as RUST_LOG says (RUST_LOG=debug). Ctrl-C and SIGTERM close every session in order.
+Logs go to stderr, as RUST_LOG says: RUST_LOG=info for who comes and goes, sansocket::connection=debug for refused
+requests and TLS; warnings and errors unless it says anything. Ctrl-C and SIGTERM close every session in order.
 Exit status: 0 after such an end, 1 where the address can not be used, 2 for wrong usage.")]
 pub struct Arguments {
     /// What to serve

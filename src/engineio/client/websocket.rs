@@ -12,7 +12,7 @@ use super::{Client, Link, Request, Transmit, ping_text};
 use crate::time::Instant;
 
 impl Client {
-    pub(super) fn is_probing(&self) -> bool {
+    pub(crate) fn is_probing(&self) -> bool {
         matches!(self.path, Path::Probing | Path::Probed)
     }
 

@@ -11,7 +11,7 @@ use super::{Link, Session, Transmit, Violation, payload_of, reason_of};
 use crate::time::Instant;
 
 impl Session {
-    pub(super) fn is_probing(&self) -> bool {
+    pub(crate) fn is_probing(&self) -> bool {
         matches!(self.path, Path::Probing | Path::Probed)
     }
 

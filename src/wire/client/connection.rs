@@ -121,6 +121,12 @@ impl Connection {
         self.machine.poll_event()
     }
 
+    /// What has gone wrong with the session, or with its way to a WebSocket, as far as nobody has taken it; for logs.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn errors(&self) -> [Option<&ConnectError>; 2] {
+        [self.error.as_ref(), self.upgrade_error.as_ref()]
+    }
+
     /// Behind [`Event::Closed`]: what went wrong, where something did. While connecting, what became of the first transport.
     pub fn take_error(&mut self) -> Option<ConnectError> {
         let closed = self.machine.closed();

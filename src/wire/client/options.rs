@@ -266,6 +266,11 @@ impl Options {
         })
     }
 
+    /// The host of the URL, and its port where it is not the scheme's own; for logs.
+    pub(crate) fn server(&self) -> &str {
+        self.target.authority()
+    }
+
     /// The target of a request in origin form.
     pub(super) fn request_target(&self, transport: Transport, sid: Option<&Sid>, stamp: Option<u64>) -> String {
         let mut target = format!("{}?", self.path);

@@ -14,6 +14,7 @@ use crate::time::Instant;
 use crate::wire::answers::{write_answer, write_failure, write_last, write_preflight};
 use crate::wire::http1::{BodyReader, Framing, Head, HttpError, ResponseWriter, read_head};
 use crate::wire::routing::{Decision, decide, push, refused_origin};
+use crate::wire::witness::Sight;
 
 impl<E: Default + Send + Sync + 'static> Connection<E> {
     /// Goes on with what was read earlier.
@@ -143,7 +144,9 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             }
             Decision::Poll(cell) => {
                 let req = self.hub.next_request();
-                let _violation = cell.with(|session| session.handle_input(now, Input::Get(req)));
+                if let Err(violation) = cell.with(|session| session.handle_input(now, Input::Get(req))) {
+                    cell.show_violation(&violation);
+                }
                 self.wait(State::Waiting { cell, req, exchange });
             }
         }
@@ -260,6 +263,11 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
     }
 
     pub(super) fn fail_with(&mut self, now: Instant, error: HttpError, exchange: &Exchange, out: &mut Vec<u8>) {
+        self.hub.show(|| Sight::Refused {
+            peer: Some(self.peer.ip()),
+            status: error.status(),
+            reason: &error,
+        });
         write_failure(&self.hub.endpoint, error.status(), exchange, out);
         self.drain(now);
     }

@@ -36,7 +36,8 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         out: &mut Vec<u8>,
     ) {
         let served = cell.with(|session| session.handle_input(now, Input::WsOpen));
-        if served.is_err() {
+        if let Err(violation) = served {
+            cell.show_violation(&violation);
             return self.refuse_websocket(now, ErrorCode::BadRequest, &exchange, out);
         }
         write_switching(&self.hub.endpoint, handshake, &exchange, out);
@@ -89,6 +90,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             return;
         };
         let mut bytes = bytes;
+        let mut violated = None;
         let end = cell.with(|session| {
             loop {
                 let input = match socket.read(&mut bytes, out) {
@@ -105,9 +107,16 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                     }
                 };
                 // What it means for the session shows in what the session wants next.
-                let _violation = session.handle_input(now, input);
+                if let Err(violation) = session.handle_input(now, input) {
+                    violated = Some(violation);
+                }
             }
         });
+        match (violated, &end) {
+            (Some(violation), _) => cell.show_violation(&violation),
+            (None, Some(Err(error))) => cell.show_violation(error),
+            (None, _) => {}
+        }
         match end {
             None => {}
             // Both close frames are said: the server ends the TCP connection first (RFC 6455, section 7.1.1).

@@ -18,7 +18,7 @@ use crate::runtime::blocking::socket::dialing;
 use crate::runtime::blocking::{Threads, block_on};
 use crate::runtime::engineio as engine;
 use crate::runtime::engineio::Outcome;
-use crate::runtime::log::log;
+use crate::runtime::log::{Line, log};
 use crate::runtime::socketio::Reply;
 use crate::runtime::socketio::client as generic;
 use crate::socketio::{Args, FromArgs, Parser, namespace_name};
@@ -83,7 +83,8 @@ impl ClientBuilder {
         };
         let (client, events) = self.builder.start_with_events()?;
         let calling = Calling::new(handlers, self.connect_timeout);
-        let started = self.threads.begin(move || calling.run(events));
+        let scope = events.scope();
+        let started = self.threads.begin(move || scope.run(|| calling.run(events)));
         started.map_err(|error| ConnectFailed::Unusable {
             what: "thread for handlers",
             why: error.to_string(),
@@ -133,7 +134,9 @@ impl ClientBuilder {
                 Err(error) => {
                     log!(
                         warn,
-                        "{name:?} came with other arguments than its handler takes: {error}"
+                        "handlers",
+                        error = %Line(error),
+                        "{name:?} came with other arguments than its handler takes"
                     );
                     return None;
                 }
@@ -141,7 +144,7 @@ impl ClientBuilder {
             match handler(socket, typed).into_reply() {
                 Ok(args) => Some(args),
                 Err(error) => {
-                    log!(warn, "the handler of {name:?} has failed: {error}");
+                    log!(warn, "handlers", error = %Line(error), "the handler of {name:?} returned an error");
                     None
                 }
             }

@@ -10,7 +10,7 @@ use std::string::{String, ToString};
 use super::ClientSocket;
 use crate::error::Result;
 use crate::runtime::blocking::block_on;
-use crate::runtime::log::log;
+use crate::runtime::log::{Line, log, words_of};
 use crate::runtime::socketio::client as generic;
 use crate::socketio::{AckToken, Args, EmitError};
 use generic::{ClientEvent, ConnectFailed, DisconnectReason};
@@ -96,6 +96,7 @@ impl Calling {
                 result: Err(error),
             } => log!(
                 warn,
+                "socketio::client",
                 "the event {id} to {:?} has no acknowledgement: {error}",
                 socket.namespace()
             ),
@@ -103,7 +104,12 @@ impl Calling {
                 Some(_) => call(handlers.unsent.as_ref(), |handler| {
                     handler(ClientSocket(socket), name, args)
                 }),
-                None => log!(warn, "{name:?} to {:?} was not sent", socket.namespace()),
+                None => log!(
+                    warn,
+                    "socketio::client",
+                    "{name:?} to {:?} was not sent",
+                    socket.namespace()
+                ),
             },
             _ => {}
         }
@@ -132,7 +138,7 @@ impl Calling {
         };
         match block_on(socket.ack(token, answer)) {
             Ok(()) | Err(EmitError::Disconnected(_)) => {}
-            Err(error) => log!(warn, "{name:?} was not acknowledged: {error}"),
+            Err(error) => log!(warn, "socketio::client", error = %Line(error), "{name:?} was not acknowledged"),
         }
     }
 }
@@ -143,7 +149,7 @@ fn call<H>(handler: Option<&H>, call: impl FnOnce(&H) -> Result<()>) {
         return;
     };
     if let Some(Err(error)) = contained(|| call(handler)) {
-        log!(warn, "a handler has failed: {error}");
+        log!(warn, "handlers", error = %Line(error), "a handler returned an error");
     }
 }
 
@@ -151,8 +157,11 @@ fn call<H>(handler: Option<&H>, call: impl FnOnce(&H) -> Result<()>) {
 fn contained<T>(run: impl FnOnce() -> T) -> Option<T> {
     // What it leaves behind is the application's own, which knows what it does.
     let result = catch_unwind(AssertUnwindSafe(run));
-    if result.is_err() {
-        log!(error, "a handler has panicked");
+    match result {
+        Ok(result) => Some(result),
+        Err(panic) => {
+            log!(error, "handlers", panic = %words_of(&*panic), "a handler has panicked");
+            None
+        }
     }
-    result.ok()
 }
