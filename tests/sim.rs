@@ -23,6 +23,8 @@ mod executor;
 mod http_client;
 #[path = "sim/ledger.rs"]
 mod ledger;
+#[path = "sim/manner.rs"]
+mod manner;
 #[path = "sim/mischief.rs"]
 mod mischief;
 #[path = "sim/network.rs"]

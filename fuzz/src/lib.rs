@@ -21,9 +21,12 @@ mod pair;
 
 mod client;
 mod client_wire;
+mod options;
 mod packets;
+mod payload_v3;
 pub mod seeds;
 mod socketio_packets;
+mod static_files;
 mod wire;
 
 /// One packet: bytes that may be one, and one that is.
@@ -36,6 +39,30 @@ pub fn packet(data: &[u8]) {
 pub fn payload(data: &[u8]) {
     packets::body(data);
     packets::made_up_body(data);
+}
+
+/// A polling body of version 3, in both framings: bytes that may be one, and one that is.
+pub fn payload_v3(data: &[u8]) {
+    payload_v3::body(data);
+    payload_v3::made_up_body(data);
+}
+
+/// What the server's options make of a request, which is written as text: method and target, then a header on each line. And
+/// the same text as a payload in scripts and forms.
+pub fn options(data: &[u8]) {
+    let data = &data[..data.len().min(2000)];
+    options::request(data);
+    options::scripts_and_forms(data);
+}
+
+/// A request for a file, written in the same way.
+pub fn static_files(data: &[u8]) {
+    static_files::run(&data[..data.len().min(2000)]);
+}
+
+/// Any operations on a session of version 3.
+pub fn session_v3(data: &[u8]) {
+    model::run_of(engineio::Version::V3, &data[..data.len().min(1 + 2 * 400)]);
 }
 
 /// Any operations on a session, beside an account of what must hold.
@@ -114,6 +141,26 @@ mod tests {
     #[test]
     fn payload() {
         run_all("payload", super::payload);
+    }
+
+    #[test]
+    fn payload_v3() {
+        run_all("payload_v3", super::payload_v3);
+    }
+
+    #[test]
+    fn session_v3() {
+        run_all("session_v3", super::session_v3);
+    }
+
+    #[test]
+    fn options() {
+        run_all("options", super::options);
+    }
+
+    #[test]
+    fn static_files() {
+        run_all("static_files", super::static_files);
     }
 
     #[test]

@@ -1,10 +1,17 @@
 //! What each corpus begins with: the texts of the tests, and operations that lead into every state of a session.
 
 /// The targets, and the inputs to begin with.
-pub fn all() -> [(&'static str, Vec<Vec<u8>>); 12] {
+pub fn all() -> [(&'static str, Vec<Vec<u8>>); 16] {
     [
         ("packet", PACKETS.iter().map(|text| text.as_bytes().to_vec()).collect()),
         ("payload", BODIES.iter().map(|body| body.to_vec()).collect()),
+        ("payload_v3", BODIES_OF_3.iter().map(|body| body.to_vec()).collect()),
+        ("options", OPTIONS.iter().map(|text| text.as_bytes().to_vec()).collect()),
+        (
+            "static_files",
+            FILES.iter().map(|text| text.as_bytes().to_vec()).collect(),
+        ),
+        ("session_v3", SCRIPTS.iter().map(|script| script.to_vec()).collect()),
         ("session", SCRIPTS.iter().map(|script| script.to_vec()).collect()),
         ("client", CLIENTS.iter().map(|script| script.to_vec()).collect()),
         ("client_wire", client_wires()),
@@ -61,6 +68,65 @@ const BODIES: &[&[u8]] = &[
     b"",
     b"4\xff",
     b"bAB==",
+];
+
+const BODIES_OF_3: &[&[u8]] = &[
+    "6:4hello2:4\u{20ac}3:4\u{1f600}3:4\u{1e}:1:2".as_bytes(),
+    "2:4\u{1f600}".as_bytes(),
+    b"10:b4AQIDBA==1:11:9",
+    b"1:6999999999:4",
+    b"0:",
+    b"\x00\x04\xff4\xe2\x82\xac\x01\x00\x03\xff\x04\x01\x02\x00\x01\xff2",
+    b"\x01\x01\xff\x04\x00\x01\xff1\x02",
+    b"\x00\x09\x09\x09\x09\x09\x09\x09\x09\x09\xff4",
+    b"\x01\x01\xff\x00",
+];
+
+/// Requests: method and target, then a header on each line. `Peer` and `Secure` are about the connection, `|` is a line break
+/// that an application lets through.
+const OPTIONS: &[&str] = &[
+    "GET /engine.io/?EIO=4&transport=polling\nHost: a.example\nAccept-Encoding: gzip, deflate, br;q=0.5",
+    "GET /engine.io/?EIO=3&transport=polling&j=7&b64=1\nAccept-Encoding: *;q=0.1, gzip;q=0, identity;q=0.05",
+    "POST /engine.io/?EIO=4&transport=polling&sid=x&j=007\nOrigin: https://a.example\nHost: a.example:443",
+    "OPTIONS /engine.io/?EIO=4&transport=polling\nOrigin: http://[::1]:80\nHost: [::1]",
+    "GET /engine.io/?EIO=4&transport=websocket\nConnection: Upgrade\nUpgrade: websocket\nOrigin: null\nHost: a",
+    "GET /engine.io/?transport=polling&j=1\nSec-Fetch-Site: cross-site\nReferer: https://a.example/page",
+    "GET /engine.io/?EIO=4&transport=polling\nPeer: 10.1.2.3\nX-Forwarded-For: 203.0.113.9, [2001:db8::1]:80\n\
+     X-Forwarded-For: 192.0.2.1:4711, 10.0.0.9\nX-Forwarded-Proto: https, http\nX-Forwarded-Host: b.example\n\
+     Origin: https://b.example\nHost: internal:3000",
+    "GET /engine.io/?EIO=4&transport=polling\nPeer: ::ffff:10.0.0.1\nX-Forwarded-For: unknown, ::ffff:192.0.2.1",
+    "GET /engine.io/?EIO=4&transport=polling\nSecure: 1\nOrigin: http://a\nHost: a",
+    "GET /else?%6a=1&=\nX-Name: a|Set-Cookie: b\nContent-Length: 7\nX|Y: z\nio: /a;b\nsid: /path",
+    "0{\"sid\":\"x\"}\u{1e}4</script>\u{2028}\\n\n\t\u{1f600}",
+    "d=4%5Cn%5C%5Cn+%E2%80%A8&d=5",
+];
+
+const FILES: &[&str] = &[
+    "GET /",
+    "GET /static",
+    "GET /static/",
+    "HEAD /static/a%20b.txt?x\nRange: bytes=0-1",
+    "GET /static/a%20b.txt\nRange: bytes=2-4",
+    "GET /a\nRange: bytes=-3\nIf-Range: TAG",
+    "GET /a\nRange: bytes=0-0,5-6\nIf-Range: Wed, 09 Nov 1994 08:49:37 GMT",
+    "GET /a\nRange: bytes=9-99999999999999999999999",
+    "GET /static/empty.txt\nRange: bytes=0-",
+    "GET /a\nIf-None-Match: \"x\", W/TAG\nIf-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT",
+    "GET /a\nIf-Match: \"x\"\nIf-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT",
+    "GET /a\nIf-None-Match: TAG",
+    "GET /static/deep/x.js",
+    "GET /static/in.js",
+    "GET /static/../secret.txt",
+    "GET /static/%2e%2e/secret.txt",
+    "GET /static/..%2fsecret.txt",
+    "GET /static/..%5csecret.txt",
+    "GET /static/%252e%252e/secret.txt",
+    "GET /static/up/secret.txt",
+    "GET /static/out.txt",
+    "GET /static/loop",
+    "GET /static/sub/%00",
+    "GET //static/sub",
+    "POST /a",
 ];
 
 // The operations of `model.rs`, each with a byte of detail: 2 sends, 5 gets, 7 gets and polls, 8 posts, 13 opens a

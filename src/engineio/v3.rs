@@ -37,10 +37,30 @@ enum Piece {
 /// The packets of one payload, decoded one by one as they are asked for.
 #[derive(Clone, Debug)]
 pub(super) struct Packets {
-    rest: Bytes,
-    is_binary: bool,
+    rest: Rest,
     /// How long the whole body was.
     length: usize,
+}
+
+/// What is left of a payload. That text is UTF-8 is looked at once, and not with each packet: a body of tiny ones would take
+/// time with the square of its length.
+#[derive(Clone, Debug)]
+enum Rest {
+    Text(Str),
+    Binary(Bytes),
+}
+
+impl Rest {
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    fn clear(&mut self) {
+        *self = Self::Binary(Bytes::new());
+    }
 }
 
 impl Packets {
@@ -48,14 +68,12 @@ impl Packets {
         if body.is_empty() {
             return Err(PacketError::Empty);
         }
-        if !is_binary && core::str::from_utf8(&body).is_err() {
-            return Err(PacketError::NotUtf8);
-        }
-        Ok(Self {
-            length: body.len(),
-            rest: body,
-            is_binary,
-        })
+        let length = body.len();
+        let rest = match is_binary {
+            true => Rest::Binary(body),
+            false => Rest::Text(Str::try_from(body).map_err(|_| PacketError::NotUtf8)?),
+        };
+        Ok(Self { rest, length })
     }
 
     /// How many bytes have not been looked at.
@@ -82,7 +100,7 @@ impl Packets {
                     return None;
                 }
                 (PacketType::Message, Piece::Text(text)) => Some(Data::Text(text.slice_ref(&text[1..]))),
-                (PacketType::Message, Piece::Binary(bytes)) => Some(Data::Binary(bytes.slice(1..))),
+                (PacketType::Message, Piece::Binary(bytes)) => Some(Data::Binary(self.own(bytes.slice(1..)))),
                 (PacketType::Base64, Piece::Text(text)) => decode_base64(&text).ok().map(Data::Binary),
                 _ => None,
             };
@@ -92,62 +110,70 @@ impl Packets {
         }
     }
 
+    /// A small part of a large body is copied: whoever keeps the message must not keep the body.
+    fn own(&self, bytes: Bytes) -> Bytes {
+        match bytes.len() < self.length / 2 {
+            true => Bytes::copy_from_slice(&bytes),
+            false => bytes,
+        }
+    }
+
     fn next_piece(&mut self) -> Option<Result<Piece, PacketError>> {
-        if self.rest.is_empty() {
+        if self.rest.len() == 0 {
             return None;
         }
-        let piece = if self.is_binary {
-            self.cut_bytes()
-        } else {
-            self.cut_text()
+        let piece = match &mut self.rest {
+            Rest::Text(rest) => cut_text(rest),
+            Rest::Binary(rest) => cut_bytes(rest),
         };
         if piece.is_none() {
             self.rest.clear();
         }
         Some(piece.ok_or(PacketError::InvalidLength))
     }
+}
 
-    /// `5:4hell`: a length, a colon, so many UTF-16 code units.
-    fn cut_text(&mut self) -> Option<Piece> {
-        let colon = self.rest.iter().take(MAX_DIGITS + 1).position(|&byte| byte == b':')?;
-        let digits = core::str::from_utf8(&self.rest[..colon]).ok()?;
-        let digits = Some(digits).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
-        let mut units: usize = digits.parse().ok()?;
-        self.rest.advance(colon + 1);
-        // It was seen to be UTF-8, and is cut between characters.
-        let text = core::str::from_utf8(&self.rest).ok()?;
-        let mut end = text.len();
-        for (at, c) in text.char_indices() {
-            if units == 0 {
-                end = at;
-                break;
-            }
-            units = units.checked_sub(c.len_utf16())?;
+/// `5:4hell`: a length, a colon, so many UTF-16 code units.
+fn cut_text(rest: &mut Str) -> Option<Piece> {
+    let colon = rest.bytes().take(MAX_DIGITS + 1).position(|byte| byte == b':')?;
+    let digits = Some(&rest[..colon]).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let mut units: usize = digits.parse().ok()?;
+    let text = &rest[colon + 1..];
+    let mut end = text.len();
+    for (at, c) in text.char_indices() {
+        if units == 0 {
+            end = at;
+            break;
         }
-        if units > 0 {
-            return None;
-        }
-        Str::try_from(self.rest.split_to(end)).ok().map(Piece::Text)
+        // A character that is half in the packet is none.
+        units = units.checked_sub(c.len_utf16())?;
     }
+    if units > 0 {
+        return None;
+    }
+    let (packet, behind) = text.split_at(end);
+    let (packet, behind) = (rest.slice_ref(packet), rest.slice_ref(behind));
+    *rest = behind;
+    Some(Piece::Text(packet))
+}
 
-    /// A byte that tells text (0) from binary (1), the digits of a length as numbers, 255, so many bytes.
-    fn cut_bytes(&mut self) -> Option<Piece> {
-        let end = self.rest.iter().take(MAX_DIGITS + 2).position(|&byte| byte == 255)?;
-        let digits = self.rest.get(1..end).filter(|digits| !digits.is_empty())?;
-        let length = digits.iter().try_fold(0_usize, |length, &digit| {
-            (digit <= 9).then(|| length * 10 + usize::from(digit))
-        })?;
-        let kind = self.rest[0];
-        self.rest.advance(end + 1);
-        if length > self.rest.len() {
-            return None;
-        }
-        let bytes = self.rest.split_to(length);
-        match kind {
-            0 => Str::try_from(bytes).ok().map(Piece::Text),
-            1 => Some(Piece::Binary(bytes)),
-            _ => None,
-        }
+/// A byte that tells text (0) from binary (1), the digits of a length as numbers, 255, so many bytes.
+fn cut_bytes(rest: &mut Bytes) -> Option<Piece> {
+    let end = rest.iter().take(MAX_DIGITS + 2).position(|&byte| byte == 255)?;
+    let digits = rest.get(1..end).filter(|digits| !digits.is_empty())?;
+    let length = digits.iter().try_fold(0_usize, |length, &digit| {
+        (digit <= 9).then(|| length * 10 + usize::from(digit))
+    })?;
+    let kind = rest[0];
+    rest.advance(end + 1);
+    if length > rest.len() {
+        return None;
+    }
+    let bytes = rest.split_to(length);
+    match kind {
+        0 => Str::try_from(bytes).ok().map(Piece::Text),
+        1 => Some(Piece::Binary(bytes)),
+        _ => None,
     }
 }
 
@@ -304,6 +330,29 @@ mod tests {
             &[0],
         ] {
             assert!(messages(bytes, true).is_err(), "{bytes:?}");
+        }
+    }
+
+    /// Were the rest looked through with each packet, this would take minutes.
+    #[test]
+    fn many_packets_take_no_more_time_than_few() {
+        let text = b"1:4".repeat(200_000);
+        assert_eq!(messages(&text, false).map(|messages| messages.len()), Ok(200_000));
+        let bytes = [1, 1, 255, 4].repeat(200_000);
+        assert_eq!(messages(&bytes, true).map(|messages| messages.len()), Ok(200_000));
+    }
+
+    #[test]
+    fn a_small_message_does_not_keep_its_body() {
+        let body = [&[1, 5, 255, 4, 1, 2, 3, 4][..], &[1, 9, 9, 9, 255], &[4; 999]].concat();
+        let body = Bytes::from(body);
+        let range = body.as_ptr_range();
+        let mut packets = Packets::new(body.clone(), true).unwrap();
+        for inside in [false, true] {
+            let Some(Data::Binary(bytes)) = packets.next_message() else {
+                panic!("a message of bytes");
+            };
+            assert_eq!(range.contains(&bytes.as_ptr()), inside);
         }
     }
 

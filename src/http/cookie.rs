@@ -99,7 +99,8 @@ impl Cookie {
         self
     }
 
-    /// Whether a page within another site's page has a cookie of its own for each such site.
+    /// Whether a page within another site's page has a cookie of its own for each such site; browsers want such a cookie to be
+    /// [`secure`](Self::secure).
     pub fn partitioned(mut self, partitioned: bool) -> Self {
         self.partitioned = partitioned;
         self
@@ -109,7 +110,7 @@ impl Cookie {
     ///
     /// # Errors
     /// [`Error::Unusable`] where a part would not be understood as that part, or would break the header apart; and for
-    /// `SameSite=None` without `Secure`, which browsers do not take.
+    /// `SameSite=None` or `Partitioned` without `Secure`, which browsers do not take.
     pub fn header(&self, sid: &Sid) -> Result<String> {
         let unusable = |why| Err(Error::Unusable { what: "cookie", why });
         if !is_token(&self.name) {
@@ -125,6 +126,9 @@ impl Cookie {
         }
         if self.same_site == Some(SameSite::None) && !self.secure {
             return unusable("browsers take SameSite=None only with Secure");
+        }
+        if self.partitioned && !self.secure {
+            return unusable("browsers take Partitioned only with Secure");
         }
         if sid.as_str().contains([',', ';']) {
             return unusable("the session's id has a character that a value must not have");
@@ -205,6 +209,7 @@ mod tests {
             assert_eq!(header(&Cookie::new("io").domain(wrong)), None, "{wrong:?}");
         }
         assert_eq!(header(&Cookie::new("io").same_site(SameSite::None)), None);
+        assert_eq!(header(&Cookie::new("io").partitioned(true)), None);
         assert!(Cookie::new("io").header(&Sid::new("a;b").unwrap()).is_err());
     }
 }

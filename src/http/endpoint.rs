@@ -13,7 +13,8 @@ pub trait Headers {
     /// The value of the first header of this name, which is compared without regard to case.
     fn get(&self, name: &str) -> Option<&[u8]>;
 
-    /// Shows the values of all headers of this name, in their order. Unless there is more to tell, that of the first.
+    /// Shows the values of all headers of this name, in their order. Unless there is more to tell, that of the first: whoever
+    /// keeps several must show them, since a proxy that is trusted writes its `X-Forwarded-For` behind the client's.
     fn each<'a>(&'a self, name: &str, see: &mut dyn FnMut(&'a [u8])) {
         if let Some(value) = self.get(name) {
             see(value);
@@ -37,6 +38,11 @@ impl<const N: usize> Headers for [(&str, &str); N] {
     fn get(&self, name: &str) -> Option<&[u8]> {
         let found = self.iter().find(|header| header.0.eq_ignore_ascii_case(name));
         found.map(|header| header.1.as_bytes())
+    }
+
+    fn each<'a>(&'a self, name: &str, see: &mut dyn FnMut(&'a [u8])) {
+        let found = self.iter().filter(|header| header.0.eq_ignore_ascii_case(name));
+        found.for_each(|header| see(header.1.as_bytes()));
     }
 }
 
@@ -351,9 +357,11 @@ fn is_of_another_site(request: &RequestView<'_>) -> bool {
 }
 
 /// Scheme and host at the beginning of an address.
-fn origin_of(address: &str) -> Option<&str> {
+pub(crate) fn origin_of(address: &str) -> Option<&str> {
     let host = address.find("://")? + 3;
-    let end = address[host..].find('/').map_or(address.len(), |at| host + at);
+    let end = address[host..]
+        .find(['/', '?', '#'])
+        .map_or(address.len(), |at| host + at);
     Some(&address[..end])
 }
 

@@ -23,6 +23,8 @@ mod tls_info;
 pub use compression::{Coding, Compression};
 pub use cookie::{Cookie, SameSite};
 pub use cors::{Cors, CorsAnswer};
+#[cfg(feature = "wire")]
+pub(crate) use endpoint::origin_of;
 pub use endpoint::{Endpoint, Headers, Look, RequestView, Route, SessionRequest};
 pub use extra_headers::ExtraHeaders;
 #[cfg(feature = "wire")]

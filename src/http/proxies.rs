@@ -136,7 +136,14 @@ fn network_of(text: &str) -> Option<(IpAddr, u8)> {
     let address = address.parse::<IpAddr>().ok()?;
     let most = if address.is_ipv4() { 32 } else { 128 };
     let length = length.unwrap_or(most);
-    (length <= most).then_some((address, length))
+    if length > most {
+        return None;
+    }
+    // Addresses are looked at in the shortest form: an IPv4 one that is written as IPv6 would never be met.
+    match address.to_canonical() {
+        IpAddr::V4(inside) if address.is_ipv6() => Some((inside.into(), length.checked_sub(96)?)),
+        _ => Some((address, length)),
+    }
 }
 
 fn contains(network: IpAddr, length: u8, address: IpAddr) -> bool {
@@ -187,7 +194,19 @@ mod tests {
                 .unwrap()
                 .trusts("8.8.8.8".parse().unwrap())
         );
-        for wrong in ["", "a", "10.0.0.0/33", "10.0.0.0/", "::/129", "10.0.0.1/-1"] {
+        let mapped = TrustedProxies::list(["::ffff:192.0.2.1", "::ffff:10.0.0.0/104"]).unwrap();
+        for (address, trusted) in [("192.0.2.1", true), ("10.9.9.9", true), ("11.0.0.1", false)] {
+            assert_eq!(mapped.trusts(address.parse().unwrap()), trusted, "{address}");
+        }
+        for wrong in [
+            "",
+            "a",
+            "::ffff:10.0.0.0/8",
+            "10.0.0.0/33",
+            "10.0.0.0/",
+            "::/129",
+            "10.0.0.1/-1",
+        ] {
             assert!(TrustedProxies::list([wrong]).is_err(), "{wrong}");
         }
     }

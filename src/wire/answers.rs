@@ -102,7 +102,7 @@ pub(super) fn write_last(endpoint: &Endpoint, status: u16, body: &[u8], exchange
     let mut writer = ResponseWriter::new(out, status);
     writer.header("Content-Type", "application/json");
     write_terms(&mut writer, endpoint, exchange, false);
-    writer.body(body, false, false);
+    writer.body(body, false, exchange.head_only);
 }
 
 /// A request that can not be served, and its connection no longer either.

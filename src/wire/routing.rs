@@ -11,7 +11,7 @@ use super::hub::{Cell, Hub};
 use super::witness::Sight;
 use super::ws::{Handshake, HandshakeError};
 use crate::engineio::{ErrorCode, Input, ReqId, Session, Transport};
-use crate::http::{CorsAnswer, Look, RequestView, Route, SessionRequest, jsonp};
+use crate::http::{CorsAnswer, Look, RequestView, Route, SessionRequest, jsonp, origin_of};
 use crate::time::Instant;
 
 /// What is to be done with a request.
@@ -157,7 +157,9 @@ pub(super) fn push<E: Send + Sync + 'static>(
 /// that likes (printable ASCII).
 pub(super) fn refused_origin(view: &RequestView<'_>, look: &Look<'_>) -> Option<Box<str>> {
     let refused = look.origin == CorsAnswer::Refuse && look.route == Route::Refuse(ErrorCode::BadRequest);
-    let origin = || view.header("origin").or_else(|| view.header("referer"));
+    // No more of the page's address: the rest of it belongs into no log.
+    let page = || view.header("referer").and_then(origin_of);
+    let origin = || view.header("origin").or_else(page);
     refused.then(|| printable(origin().unwrap_or("another site")).into())
 }
 

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::http::{PATIENCE, Response};
+use crate::http::Response;
 use crate::server::Server;
 use crate::session::{POLLING, Session, sid_of};
 use crate::websocket::{BINARY, FIN, Message, WebSocket, ask};
@@ -74,20 +74,22 @@ fn lengths_are_of_characters() {
 
 #[test]
 fn the_client_pings() {
-    let server = Server::with(&["--eio3", "--ping-interval", "300ms", "--ping-timeout", "200ms"]);
+    // Together they are how long the server waits, of which a busy machine may need most.
+    let patience = Duration::from_millis(2000);
+    let server = Server::with(&["--eio3", "--ping-interval", "200ms", "--ping-timeout", "1800ms"]);
     let target = open(&server);
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_millis(1500) {
+    let mut last_ping = begun;
+    while begun.elapsed() < patience + Duration::from_millis(200) {
+        last_ping = Instant::now();
         server.post(&target, "6:2probe").assert_ok("ok");
         assert_eq!(poll(&server, &target, 1), ["3"]);
         std::thread::sleep(Duration::from_millis(150));
     }
     assert_eq!(server.stats().sessions, 1);
     // No ping of the server's, and an end where there is none of the client's.
-    let begun = Instant::now();
     assert_eq!(packets(&server.get(&target)), ["1"]);
-    let waited = begun.elapsed();
-    assert!((Duration::from_millis(300)..PATIENCE).contains(&waited), "{waited:?}");
+    assert!(last_ping.elapsed() >= patience, "{:?}", last_ping.elapsed());
     server.finish();
 }
 

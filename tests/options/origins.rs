@@ -80,6 +80,24 @@ fn a_refused_origin_is_logged_with_the_remedy_once() {
 }
 
 #[test]
+fn of_the_address_of_a_page_only_the_origin_is_logged() {
+    let server = Server::start();
+    let script = format!("{POLLING}&j=0");
+    let headers = [
+        "Sec-Fetch-Site: cross-site",
+        "Referer: https://evil.example/page?secret",
+    ];
+    server.request("GET", &script, &headers, None).assert_error(3);
+    let deadline = Instant::now() + PATIENCE;
+    while !server.log().contains("--cors https://evil.example") {
+        assert!(Instant::now() < deadline, "nothing in the log: {}", server.log());
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(!server.log().contains("secret"), "{}", server.log());
+    server.finish();
+}
+
+#[test]
 fn the_log_can_not_be_filled_or_forged() {
     let server = Server::start();
     for number in 0..100 {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sansocket::engineio::{Config, Data, Refusal};
+use sansocket::http::Compression;
 use sansocket::runtime::Runtime;
 use sansocket::runtime::engineio::{Handle, Sender, Server, Socket, TrySendError};
 use sansocket::{Error, Result};
@@ -87,6 +88,7 @@ async fn try_serve(sim: Sim, oracle: Oracle, service: &Service, life: u64) -> Re
     let app = of_app.clone();
     let builder = Server::builder_on(sim)
         .config(config)
+        .compression(Compression::default().threshold(if plan.seed % 2 == 0 { 1024 } else { 100 }))
         .entropy(move |bytes: &mut [u8]| entropy.fill(bytes))
         .on_connect(move |_request| {
             let index = {

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use super::executor::lock;
 use super::http_client::{Broken, HttpConnection, Response, request};
+use super::manner::Manner;
 use super::mischief;
 use super::network::Fault;
 use super::oracle::{Oracle, Received, key_of};
 use super::packets::{Outgoing, Packet, field, parse_payload, parse_text};
 use super::plan::{Behaviour, Carrier, Ending, MILLI, SECOND, Script};
-use super::rng::Rng;
+use super::rng::{Rng, mix};
 use super::runtime::{End, Sim};
 use super::websocket_client::{self as websocket, Incoming, Reader};
 
@@ -71,6 +72,7 @@ pub struct Peer {
     script: Script,
     address: SocketAddr,
     visit: usize,
+    manner: Manner,
     state: Mutex<State>,
     rng: Mutex<Rng>,
 }
@@ -100,12 +102,14 @@ pub async fn timeout<T>(sim: &Sim, micros: u64, future: impl Future<Output = T>)
 impl Peer {
     pub fn new(sim: Sim, oracle: Oracle, script: Script, address: SocketAddr, rng: Rng) -> Self {
         let visit = oracle.visit(true);
+        let manner = Manner::of(mix(mix(oracle.plan.seed, 0x3a22e2), visit as u64));
         Self {
             sim,
             oracle,
             script,
             address,
             visit,
+            manner,
             state: Mutex::new(State {
                 outbox: VecDeque::new(),
                 way: Way::Polling,
@@ -423,8 +427,7 @@ impl Peer {
     }
 
     async fn open_polling(&self, line: &mut Line) -> bool {
-        let bytes = request("GET", &self.target("polling"), "", b"", 0);
-        let response = match self.exchange(line, &bytes).await {
+        let response = match self.exchange(line, &self.poll()).await {
             Ok(response) => response,
             Err(trouble) => {
                 self.lost(&trouble, "the handshake");
@@ -435,8 +438,7 @@ impl Peer {
             self.refused(&response);
             return false;
         }
-        let Some(packets) = parse_payload(&response.body) else {
-            self.violation(&format!("an odd handshake: {response:?}"));
+        let Some(packets) = self.packets(&response) else {
             return false;
         };
         let mut packets = packets.into_iter();
@@ -449,6 +451,22 @@ impl Peer {
             self.take(packet);
         }
         true
+    }
+
+    fn poll(&self) -> Vec<u8> {
+        let target = self.target("polling") + self.manner.query();
+        request("GET", &target, &self.manner.headers(), b"", 0)
+    }
+
+    fn packets(&self, response: &Response) -> Option<Vec<Packet>> {
+        let payload = self.manner.payload(response);
+        let packets = payload.as_ref().ok().and_then(|payload| parse_payload(payload));
+        if packets.is_none() {
+            let body = super::trace::show(&response.body);
+            let why = payload.err().unwrap_or_default();
+            self.violation(&format!("an odd poll {body} {why}"));
+        }
+        packets
     }
 
     fn opened(&self, json: &str, polling: bool) {
@@ -626,8 +644,7 @@ impl Peer {
                 continue;
             }
             self.edit(|state| state.getting = true);
-            let bytes = request("GET", &self.target("polling"), "", b"", 0);
-            let result = self.exchange(&mut line, &bytes).await;
+            let result = self.exchange(&mut line, &self.poll()).await;
             let response = match result {
                 Ok(response) if response.status == 200 => response,
                 Ok(response) if self.look(|state| state.closing) => {
@@ -638,9 +655,8 @@ impl Peer {
                 Ok(response) => return self.rejected(&response, "a poll"),
                 Err(trouble) => return self.lost(&trouble, "a poll"),
             };
-            let Some(packets) = parse_payload(&response.body) else {
-                let body = super::trace::show(&response.body);
-                return self.violation(&format!("an odd poll {body}"));
+            let Some(packets) = self.packets(&response) else {
+                return;
             };
             if packets.len() > 16 {
                 self.violation(&format!("{} packets in one response", packets.len()));
@@ -680,7 +696,10 @@ impl Peer {
             self.edit(|state| state.posting = true);
             self.oracle.edit_visit(self.visit, |visit| visit.sent += messages);
             let headers = "Content-Type: text/plain;charset=UTF-8\r\n";
-            let bytes = request("POST", &self.target("polling"), headers, &body, self.script.chunks);
+            let form = self.manner.form(&body, self.oracle.plan.max_payload);
+            let target = self.target("polling") + form.as_ref().map_or("", |_| self.manner.query());
+            let body = form.unwrap_or(body);
+            let bytes = request("POST", &target, headers, &body, self.script.chunks);
             match self.exchange(&mut line, &bytes).await {
                 Ok(response) if response.status == 200 && response.body == b"ok" => {}
                 Ok(response) => return self.rejected(&response, "a post"),

@@ -1375,7 +1375,7 @@ impl Rng {
     }
 }
 
-/// Says which seed it was, so that `model::run(&script(seed))` can be run alone.
+/// Says which seed it was, so that `model::run(&script(seed))` (or `run_of`) can be run alone.
 struct Named(u64);
 
 impl Drop for Named {
@@ -1391,6 +1391,7 @@ fn whatever_happens_the_account_is_right() {
     for seed in 0..5000 {
         let _named = Named(seed);
         model::run(&script(seed));
+        model::run_of(Version::V3, &script(seed));
     }
 }
 

@@ -66,7 +66,8 @@ impl Validators {
         // A part of something else than what the client has the rest of is of no use.
         let same = match header("if-range") {
             None => true,
-            Some(tag) if tag.starts_with(['"', 'W']) => tag == self.etag,
+            // A date may begin with the W of a Wednesday.
+            Some(tag) if tag.starts_with('"') || tag.starts_with("W/") => tag == self.etag,
             Some(date) => self.modified.is_some() && httpdate::parse_http_date(date).ok() == self.modified,
         };
         if same { self.part(range) } else { Verdict::Whole }
@@ -179,6 +180,11 @@ mod tests {
         ] {
             assert_eq!(judge(&[("range", range)]), verdict, "{range}");
         }
+        let range = [("range", "bytes=0-0"), ("if-range", "Wed, 09 Nov 1994 08:49:37 GMT")];
+        let modified = UNIX_EPOCH + Duration::from_secs(784_370_977);
+        let of_a_wednesday = Validators::new(100, Some(modified));
+        let header = |name: &str| range.iter().find(|header| header.0 == name).map(|header| header.1);
+        assert_eq!(of_a_wednesday.judge(true, header), Part(0..1));
         for (if_range, verdict) in [
             ("TAG", Part(0..1)),
             ("\"x\"", Whole),

@@ -173,9 +173,7 @@ impl StaticFiles {
     }
 
     fn respond(&self, path: &Path, content_type: Option<&str>, is_get: bool, request: &Request) -> Option<Response> {
-        let file = File::open(path).ok()?;
-        // What was opened counts, whatever it was a moment before.
-        let metadata = file.metadata().ok().filter(fs::Metadata::is_file)?;
+        let (file, metadata) = open(path)?;
         let validators = Validators::new(metadata.len(), metadata.modified().ok());
         let verdict = validators.judge(is_get, |name| request.header(name));
         let status = match verdict {
@@ -245,6 +243,37 @@ fn below(root: &Path, segments: &[String]) -> Option<PathBuf> {
     path.extend(segments);
     let real = fs::canonicalize(path).ok()?;
     real.starts_with(root).then_some(real)
+}
+
+/// Opens a file where it is what the path, which has no links in it, has led to: whoever may write into a directory could
+/// put a link in its place, or in that of a directory above it, after it was looked at.
+fn open(path: &Path) -> Option<(File, fs::Metadata)> {
+    // A file that was put in the place of another in between, as careful people do it, is there the next time.
+    (0..3).find_map(|_| {
+        let file = File::open(path).ok()?;
+        // What was opened counts, whatever it was a moment before.
+        let metadata = file.metadata().ok().filter(fs::Metadata::is_file)?;
+        is_at(&metadata, path).then_some((file, metadata))
+    })
+}
+
+/// Whether a file that was opened is what is at this path, and no link is on the way.
+fn is_at(opened: &fs::Metadata, path: &Path) -> bool {
+    let there = fs::symlink_metadata(path);
+    there.is_ok_and(|there| is_same(opened, &there)) && fs::canonicalize(path).is_ok_and(|real| real == path)
+}
+
+#[cfg(unix)]
+fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// There is nothing else that a file could be known by.
+#[cfg(not(unix))]
+fn is_same(_one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    other.is_file()
 }
 
 /// To the same path with a slash, relative to where the browser is: nothing in it can name another host.

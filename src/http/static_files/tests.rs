@@ -172,6 +172,25 @@ fn links_lead_only_to_what_lies_below() {
     assert_eq!(text(&ask(&files, "GET", "/link/sub/x.js", &[]).unwrap()), "x");
 }
 
+/// As if the link had been put there after the path was looked at.
+#[cfg(unix)]
+#[test]
+fn what_was_swapped_is_not_opened() {
+    use std::os::unix::fs::symlink;
+
+    let directory = Directory::new();
+    let root = fs::canonicalize(&directory.0).unwrap();
+    let public = root.join("public");
+    symlink("../secret.txt", public.join("out.txt")).unwrap();
+    symlink("..", public.join("up")).unwrap();
+    for swapped in ["out.txt", "up/secret.txt", "sub"] {
+        assert!(open(&public.join(swapped)).is_none(), "{swapped}");
+    }
+    assert!(open(&public.join("index.html")).is_some());
+    let elsewhere = File::open(root.join("secret.txt")).unwrap().metadata().unwrap();
+    assert!(!is_at(&elsewhere, &public.join("index.html")));
+}
+
 #[test]
 fn a_directory_wants_its_slash() {
     let directory = Directory::new();

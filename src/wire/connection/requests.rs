@@ -40,7 +40,8 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                     if rest.is_empty() || !self.unwritten.is_empty() {
                         break;
                     }
-                    if !mem::replace(begun, true) {
+                    // Who has no place is given no more time than to say something.
+                    if !mem::replace(begun, true) && self.full.is_none() {
                         self.deadline = Some(now + self.hub.limits.head_timeout);
                     }
                     let max_head = self.hub.limits.max_head;
@@ -77,7 +78,9 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
     pub(super) fn begin(&mut self, now: Instant, head: &Head<'_>, out: &mut Vec<u8>) {
         if let Some(full) = self.full {
             let refusal = Refusal::new(full.status()).message("Too many connections");
-            return self.refuse(now, &refusal, &Exchange::default(), out);
+            let mut exchange = Exchange::default();
+            exchange.head_only = head.method == "HEAD";
+            return self.refuse(now, &refusal, &exchange, out);
         }
         let endpoint = &self.hub.endpoint;
         let mut view = RequestView {

@@ -17,6 +17,10 @@ struct Scene {
 }
 
 fn scene() -> Scene {
+    scene_with(Limits::default())
+}
+
+fn scene_with(limits: Limits) -> Scene {
     let micros = Arc::new(AtomicU64::new(0));
     let clock = {
         let micros = micros.clone();
@@ -27,13 +31,7 @@ fn scene() -> Scene {
         next += 1;
         bytes.fill(next);
     });
-    let hub = Hub::new(
-        Config::default(),
-        Endpoint::default(),
-        Limits::default(),
-        clock,
-        entropy,
-    );
+    let hub = Hub::new(Config::default(), Endpoint::default(), limits, clock, entropy);
     let hub = Arc::new(hub.with_fallback(true));
     let connection = connection(&hub);
     Scene {
@@ -210,6 +208,31 @@ fn a_status_without_a_body_has_none() {
     assert_eq!(scene.written(), "HTTP/1.1 204 No Content\r\n\r\n");
     scene.input(&get("/other", ""));
     assert!(scene.connection.has_event(), "the connection goes on");
+}
+
+#[test]
+fn who_has_no_place_is_told_so_and_has_little_time() {
+    let limits = Limits {
+        max_connections: Some(0),
+        ..Limits::default()
+    };
+    let patience = limits.linger_timeout;
+    let mut scene = scene_with(limits);
+    let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+    let admit = |scene: &mut Scene| {
+        scene.connection = Connection::admit(scene.hub.clone(), peer, scene.now()).expect("somebody who tells");
+    };
+    for (method, body) in [("GET", r#"{"code":4,"message":"Too many connections"}"#), ("HEAD", "")] {
+        admit(&mut scene);
+        scene.input(&get("/", "").replacen("GET", method, 1));
+        let response = scene.written();
+        assert!(response.starts_with("HTTP/1.1 503"), "{response}");
+        assert!(response.ends_with(&format!("\r\n\r\n{body}")), "{response}");
+    }
+    admit(&mut scene);
+    scene.input("GET / HT");
+    scene.wait(patience);
+    assert!(scene.written().starts_with("HTTP/1.1 408"));
 }
 
 #[test]

@@ -5,24 +5,32 @@
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
+
+use bytes::Bytes;
 
 use crate::engineio::payload::Packets;
 use crate::engineio::state::Phase;
 use crate::engineio::{
     Answer, Carrier, Closed, Config, Data, Event, Input, Packet, Refusal, ReqId, SendError, Session, Sid, Transmit,
-    Transport, Violation,
+    Transport, Version, Violation,
 };
 use crate::time::Instant;
 
 /// Runs a script: one byte says what kind of session, then each operation is one byte and a byte of detail.
 pub fn run(script: &[u8]) {
+    run_of(Version::V4, script);
+}
+
+/// The same with a client of this version.
+pub fn run_of(version: Version, script: &[u8]) {
     let Some((&kind, operations)) = script.split_first() else {
         return;
     };
-    let mut world = World::new(kind);
+    let mut world = World::new(version, kind);
     for operation in operations.chunks_exact(2) {
         world.step(operation[0], operation[1]);
     }
@@ -51,6 +59,7 @@ enum WebSocket {
 
 struct World {
     session: Session,
+    version: Version,
     config: Config,
     now: Instant,
     requests: BTreeMap<u64, Request>,
@@ -67,6 +76,8 @@ struct World {
     given_back: usize,
     /// How many messages were handed over before the ping that has no pong yet.
     ping: Option<usize>,
+    /// The client has pinged (version 3), and was not answered since.
+    pinged: bool,
     refused: bool,
     /// From the client: how many messages it ever made, and those that the application has not got yet.
     made: usize,
@@ -97,7 +108,7 @@ fn set_up(config: &mut Config, kind: u8) {
 }
 
 impl World {
-    fn new(kind: u8) -> Self {
+    fn new(version: Version, kind: u8) -> Self {
         let mut config = Config::default();
         set_up(&mut config, kind);
         let now = Instant::from_micros(1_000_000);
@@ -107,7 +118,8 @@ impl World {
         };
         let sid = Sid::new("model").expect("a valid id");
         let mut world = Self {
-            session: Session::new(config.clone(), now, sid, carrier),
+            session: Session::of(version, config.clone(), now, sid, carrier),
+            version,
             config,
             now,
             requests: BTreeMap::new(),
@@ -121,6 +133,7 @@ impl World {
             confirmed: 0,
             given_back: 0,
             ping: None,
+            pinged: false,
             refused: false,
             made: 0,
             said: VecDeque::new(),
@@ -287,28 +300,27 @@ impl World {
 
     fn post(&mut self, detail: u8) {
         let mut messages = Vec::new();
-        let mut body = Vec::new();
+        let mut packets: Vec<Vec<u8>> = Vec::new();
         for _ in 0..detail % 4 {
             self.made += 1;
-            if !body.is_empty() {
-                body.push(0x1e);
-            }
             let text = format!("{:0>1$}", self.made, usize::from(detail / 2));
             let data = if detail & 4 == 0 {
                 Data::from(text)
             } else {
                 Data::from(text.into_bytes())
             };
-            Packet::Message(data.clone()).encode(&mut body);
+            let mut packet = Vec::new();
+            Packet::Message(data.clone()).encode(&mut packet);
+            if packet[0] == b'b' && self.version == Version::V3 {
+                packet.insert(1, b'4');
+            }
+            packets.push(packet);
             messages.push(data);
         }
-        let mut add = |packet: &[u8]| {
-            if !body.is_empty() {
-                body.push(0x1e);
-            }
-            body.extend_from_slice(packet);
-        };
-        let valid = detail < 0xe0;
+        let mut add = |packet: &[u8]| packets.push(packet.to_vec());
+        // Only clients of version 3 ping.
+        let pings = detail >> 4 == 14 && detail % 5 == 0 && self.version == Version::V3;
+        let valid = detail < 0xe0 || pings;
         let pong = match detail >> 4 {
             1 => {
                 add(b"3");
@@ -338,16 +350,18 @@ impl World {
                 false
             }
             _ => {
-                if body.is_empty() {
-                    body.push(b'6');
+                if packets.is_empty() {
+                    packets.push(b"6".to_vec());
                 }
                 false
             }
         };
+        let body = body_of(self.version, &packets);
         let req = self.request();
         if self.input(Input::Post(req, body.into())).is_ok() {
             assert!(valid, "a bad body was taken");
             self.heard(messages);
+            self.pinged |= pings;
             if pong {
                 self.ponged();
             }
@@ -359,7 +373,8 @@ impl World {
             self.ws_text("3");
         } else {
             let req = self.request();
-            if self.input(Input::Post(req, "3".into())).is_ok() {
+            let body = body_of(self.version, &[b"3".to_vec()]);
+            if self.input(Input::Post(req, body.into())).is_ok() {
                 self.ponged();
             }
         }
@@ -430,7 +445,11 @@ impl World {
                 self.made += 1;
                 let bytes = self.made.to_le_bytes().to_vec();
                 let carries = self.ws_carries();
-                if self.input(Input::WsBinary(bytes.clone().into())).is_ok() && carries {
+                let frame = match self.version {
+                    Version::V3 => [&[4], &bytes[..]].concat(),
+                    Version::V4 => bytes.clone(),
+                };
+                if self.input(Input::WsBinary(frame.into())).is_ok() && carries {
                     self.heard(vec![bytes.into()]);
                 }
             }
@@ -448,8 +467,15 @@ impl World {
 
     fn ws_text(&mut self, text: &'static str) {
         let carries = self.ws_carries();
-        if self.input(Input::WsText(text.into())).is_ok() && carries && text == "3" {
-            self.ponged();
+        if self.input(Input::WsText(text.into())).is_ok() && carries {
+            match text {
+                "2" | "2probe" => {
+                    assert_eq!(self.version, Version::V3, "a ping of the client's");
+                    self.pinged = true;
+                }
+                "3" => self.ponged(),
+                _ => {}
+            }
         }
     }
 
@@ -518,8 +544,7 @@ impl World {
             "an answer to a request that does not wait"
         );
         if let Answer::Payload(body) = answer {
-            let packets: Result<Vec<Packet>, _> = Packets::new(body).expect("text").collect();
-            let packets = packets.expect("what a session sends is valid");
+            let packets = packets_of(self.version, body);
             assert!(!packets.is_empty() && packets.len() <= self.config.max_packets_per_response);
             for packet in packets {
                 if matches!(packet, Packet::Message(_)) {
@@ -542,6 +567,7 @@ impl World {
             Transmit::Packet(packet) => {
                 assert_eq!(self.ws, WebSocket::Open, "{packet:?} on a WebSocket that is not open");
                 match &packet {
+                    Packet::Pong(text) if text.is_empty() => {}
                     Packet::Pong(text) => {
                         assert_eq!(&text[..], "probe");
                         assert!(self.ws_unused, "the answer to the probe comes first");
@@ -572,6 +598,7 @@ impl World {
             }
             Packet::Ping(_) => {
                 assert!(self.opened);
+                assert_eq!(self.version, Version::V4, "the client pings");
                 // Pings go on while nothing is read; the first one's pong counts.
                 let alone = self.ping.is_none();
                 assert!(alone || self.stalled, "two pings without a pong");
@@ -584,6 +611,10 @@ impl World {
                 assert!(self.opened);
                 assert_eq!(*data, self.sent[self.handed], "out of order, or twice");
                 self.handed += 1;
+            }
+            // One answers all pings before it.
+            Packet::Pong(text) if text.is_empty() => {
+                assert!(core::mem::take(&mut self.pinged), "a pong without a ping");
             }
             Packet::Close | Packet::Pong(_) | Packet::Upgrade | Packet::Noop => {}
         }
@@ -647,4 +678,42 @@ impl World {
         assert_eq!(forgotten, 0, "a request without an answer");
         assert!(!self.take_event());
     }
+}
+
+/// A polling body of a client of this version.
+fn body_of(version: Version, packets: &[Vec<u8>]) -> Vec<u8> {
+    match version {
+        Version::V4 => packets.join(&0x1e),
+        Version::V3 => {
+            let with_length = |packet: &Vec<u8>| {
+                let length = String::from_utf8_lossy(packet).encode_utf16().count();
+                [format!("{length}:").as_bytes(), packet].concat()
+            };
+            packets.iter().flat_map(with_length).collect()
+        }
+    }
+}
+
+/// The packets in an answer.
+fn packets_of(version: Version, body: Bytes) -> Vec<Packet> {
+    if version == Version::V4 {
+        let packets: Result<Vec<Packet>, _> = Packets::new(body).expect("text").collect();
+        return packets.expect("what a session sends is valid");
+    }
+    let mut rest: Vec<u16> = core::str::from_utf8(&body).expect("text").encode_utf16().collect();
+    let mut packets = Vec::new();
+    while !rest.is_empty() {
+        let colon = rest.iter().position(|&unit| unit == u16::from(b':')).expect("a length");
+        let length: usize = String::from_utf16_lossy(&rest[..colon]).parse().expect("digits");
+        let behind = rest.split_off(colon + 1 + length);
+        let packet = String::from_utf16(&rest[colon + 1..]).expect("whole characters");
+        // Its type stands in base64 too.
+        let packet = match packet.strip_prefix("b4") {
+            Some(base64) => format!("b{base64}"),
+            None => packet,
+        };
+        packets.push(Packet::decode(packet.into()).expect("what a session sends is valid"));
+        rest = behind;
+    }
+    packets
 }
