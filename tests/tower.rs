@@ -8,6 +8,13 @@
 #[path = "protocol/http.rs"]
 mod http;
 
+#[path = "tower/direct.rs"]
+mod direct;
+#[path = "tower/routers.rs"]
+mod routers;
+#[path = "tower/upgrades.rs"]
+mod upgrades;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread;
@@ -283,6 +290,13 @@ async fn what_is_the_applications_is_refused() {
     let refused = with_fallback.layer(|_| async { Ok(()) });
     assert!(
         matches!(refused, Err(Error::Unusable { what: "fallback", .. })),
+        "{refused:?}"
+    );
+    let counting = Server::builder().max_connections_per_address(1);
+    let refused = counting.layer(|_| async { Ok(()) });
+    let what = "max_connections_per_address";
+    assert!(
+        matches!(refused, Err(Error::Unusable { what: named, .. }) if named == what),
         "{refused:?}"
     );
     let refused = Server::builder().max_payload(0).layer(|_| async { Ok(()) });

@@ -51,6 +51,7 @@ impl fmt::Debug for HostedHead<'_> {
 /// 3. [`poll_reply`](Self::poll_reply) has the answer, sooner or later.
 ///
 /// Whoever drops it before has lost the client: the session is told.
+#[must_use = "a request that is dropped has lost its client"]
 pub struct HostedRequest<E: Send + Sync + 'static> {
     hub: Arc<Hub<E>>,
     peer: SocketAddr,
@@ -80,6 +81,7 @@ enum State<E: Send + Sync + 'static> {
 }
 
 /// The answer to a request.
+#[must_use = "an answer that is dropped has not reached its client"]
 pub struct Reply<E: Send + Sync + 'static> {
     head: Bytes,
     body: Bytes,
@@ -89,6 +91,7 @@ pub struct Reply<E: Send + Sync + 'static> {
 
 /// An answer that was given away. Dropping it says that it did not reach the client, unless it was
 /// [written](Self::handle_written).
+#[must_use = "it says that the answer was lost as soon as it is dropped"]
 pub struct Unwritten<E: Send + Sync + 'static>(Option<(Arc<Cell<E>>, ReqId)>);
 
 impl<E: Send + Sync + 'static> Unwritten<E> {
@@ -318,6 +321,11 @@ impl<E: Default + Send + Sync + 'static> HostedRequest<E> {
     /// How long a body may take: one that is slower is refused with 408.
     pub fn body_timeout(&self) -> Duration {
         self.hub.limits.body_timeout
+    }
+
+    /// How long a client may take none of its answer, such as the one with which its connection becomes a WebSocket.
+    pub fn write_timeout(&self) -> Duration {
+        self.hub.limits.write_timeout
     }
 
     /// All of the body.
