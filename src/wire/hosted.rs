@@ -407,16 +407,18 @@ impl<E: Default + Send + Sync + 'static> HostedRequest<E> {
     }
 
     fn open(&self, now: Instant, cell: &Arc<Cell<E>>, handshake: &Handshake) -> Option<Reply<E>> {
-        let (status, body) = match cell.with(|session| session.poll_transmit(now, Carrier::WebSocket))? {
-            Transmit::Packet(packet) => {
+        let transmit = cell.with(|session| session.poll_transmit(now, Carrier::WebSocket));
+        let (status, body) = match transmit {
+            Some(Transmit::Packet(packet)) => {
                 let mut reply = switch(&self.hub, self.peer, cell, handshake, &self.exchange);
                 if let Some((connection, out)) = &mut reply.websocket {
                     connection.write_packet(&packet, out);
                 }
                 return Some(reply);
             }
-            Transmit::Refuse(refusal) => (refusal.status(), refusal.body().to_vec()),
-            // It was over before it began.
+            Some(Transmit::Refuse(refusal)) => (refusal.status(), refusal.body().to_vec()),
+            None if !cell.look(Session::is_finished) => return None,
+            // It was over before it began, or has waited for this request as long as it does.
             _ => (503, ErrorCode::Forbidden.body().as_bytes().to_vec()),
         };
         let mut out = Vec::new();

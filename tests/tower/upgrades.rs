@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -231,7 +231,9 @@ async fn what_a_stream_holds_back_goes_out_while_nothing_is_read() {
     gates.shut();
     sender.send("held back").await.expect("it is open");
     // The task has written it, and goes to sleep.
+    let begun = Instant::now();
     while handle.stats().sent == 0 {
+        assert!(begun.elapsed() < PATIENCE, "it was not sent");
         tokio::task::yield_now().await;
     }
     for _ in 0..100 {
