@@ -327,6 +327,9 @@ impl<R: Runtime, S: Stream> ConnectionTask<R, S> {
             &mut self.stuck
         };
         self.connection.handle_timeout(now, out);
+        if let Poll::Ready(Err(error)) = self.stream.poll_flush(cx) {
+            return Err(error);
+        }
         if self.stuck.is_empty() {
             return Ok(());
         }

@@ -96,6 +96,11 @@ pub trait Stream: Send + Unpin + 'static {
     /// Writes some of `buf`; answers how many bytes.
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>>;
 
+    /// Sends what was written and is held back still; asked again when there is room for it. TCP holds nothing back.
+    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
     /// Ends our sending (TCP's FIN); reading goes on.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }

@@ -33,6 +33,7 @@ use core::fmt;
 use core::future::{Future, Ready, ready};
 use core::net::SocketAddr;
 use core::pin::Pin;
+use core::sync::atomic::AtomicBool;
 use core::task::{Context, Poll};
 use std::sync::Arc;
 
@@ -44,7 +45,7 @@ use super::app::BoxFuture;
 use super::engineio::{Builder, Events, Handle, Hosted, Socket};
 use crate::error::Result;
 use body::Ours;
-pub use body::{Body, Text};
+pub use body::{ResponseBody, Text};
 
 /// Any error.
 type BoxError = std::boxed::Box<dyn core::error::Error + Send + Sync>;
@@ -56,6 +57,8 @@ type FindPeer = dyn Fn(&Extensions) -> Option<SocketAddr> + Send + Sync;
 pub struct Layer<R: Runtime> {
     hosted: Arc<Hosted<R>>,
     find_peer: Arc<FindPeer>,
+    /// The log was told that a peer is not known.
+    told_of_peer: Arc<AtomicBool>,
     is_secure: bool,
 }
 
@@ -64,6 +67,7 @@ impl<R: Runtime> Clone for Layer<R> {
         Self {
             hosted: self.hosted.clone(),
             find_peer: self.find_peer.clone(),
+            told_of_peer: self.told_of_peer.clone(),
             is_secure: self.is_secure,
         }
     }
@@ -82,6 +86,7 @@ impl<R: Runtime> Layer<R> {
         Self {
             hosted: Arc::new(hosted),
             find_peer: Arc::new(|extensions| extensions.get::<SocketAddr>().copied()),
+            told_of_peer: Arc::default(),
             is_secure: false,
         }
     }
@@ -129,9 +134,10 @@ impl<R: Runtime> Layer<R> {
         self
     }
 
-    /// The HTTP server has TLS: pages of the same host are then those of `https`. Otherwise a request tells by its URI, by a
-    /// [`TlsInfo`](crate::http::TlsInfo) in its extensions (which connect handlers are shown) or, of a trusted proxy, by its
-    /// headers.
+    /// The HTTP server has TLS: pages of the same host are then those of `https`, and
+    /// [`Request::is_secure`](crate::http::Request::is_secure) is true. Otherwise a
+    /// [`TlsInfo`](crate::http::TlsInfo) in a request's extensions says so (connect handlers are shown it), or a trusted
+    /// proxy by its headers. The scheme of a URI is not believed: whoever sends it writes there what they like.
     #[must_use]
     pub fn secure(mut self) -> Self {
         self.is_secure = true;
@@ -164,6 +170,28 @@ pub struct Service<R: Runtime, S> {
     inner: S,
 }
 
+impl<R: Runtime, S> Service<R, S> {
+    /// The Engine.IO server from outside: see [`Layer::handle`].
+    pub fn handle(&self) -> Handle {
+        self.layer.handle()
+    }
+
+    /// The service within.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The service within, to change it.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The service within. The server ends where this was the last that held it.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
 impl<R: Runtime, S: Clone> Clone for Service<R, S> {
     fn clone(&self) -> Self {
         Self {
@@ -189,9 +217,9 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    type Response = Response<Body<T>>;
+    type Response = Response<ResponseBody<T>>;
     type Error = S::Error;
-    type Future = Responding<S::Future>;
+    type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -204,13 +232,14 @@ where
                 future: self.inner.call(request),
             },
         };
-        Responding { kind }
+        ResponseFuture { kind }
     }
 }
 
 pin_project_lite::pin_project! {
     /// The response of a [`Service`], on its way.
-    pub struct Responding<F> {
+    #[must_use = "a request is only answered where this is polled"]
+    pub struct ResponseFuture<F> {
         #[pin]
         kind: Kind<F>,
     }
@@ -224,22 +253,25 @@ pin_project_lite::pin_project! {
     }
 }
 
-impl<F> fmt::Debug for Responding<F> {
+impl<F> fmt::Debug for ResponseFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Responding")
+        f.write_str("ResponseFuture")
     }
 }
 
-impl<F, T, E> Future for Responding<F>
+impl<F, T, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<T>, E>>,
 {
-    type Output = Result<Response<Body<T>>, E>;
+    type Output = Result<Response<ResponseBody<T>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
-            KindProjection::Ours { future } => future.as_mut().poll(cx).map(|response| Ok(response.map(Body::ours))),
-            KindProjection::Theirs { future } => future.poll(cx).map_ok(|response| response.map(Body::theirs)),
+            KindProjection::Ours { future } => future
+                .as_mut()
+                .poll(cx)
+                .map(|response| Ok(response.map(ResponseBody::ours))),
+            KindProjection::Theirs { future } => future.poll(cx).map_ok(|response| response.map(ResponseBody::theirs)),
         }
     }
 }
@@ -272,8 +304,11 @@ impl<R: Runtime, D: Send + Sync + 'static> Builder<R, D> {
     /// runs from now on, on its runtime, where this must be called.
     ///
     /// # Errors
-    /// [`Error::Unusable`](crate::Error::Unusable) for options that can not be used, among them a fallback and TLS, which
-    /// are the application's.
+    /// [`Error::Unusable`](crate::Error::Unusable) for options that can not be used, among them a fallback, TLS and limits of
+    /// connections for one address, which are the application's.
+    ///
+    /// # Panics
+    /// Where the runtime's own functions do: tokio's outside of a runtime of tokio's.
     pub fn layer<F, Fut>(self, handler: F) -> Result<Layer<R>>
     where
         F: Fn(Socket<D>) -> Fut + Send + Sync + 'static,
@@ -287,8 +322,11 @@ impl<R: Runtime, D: Send + Sync + 'static> Builder<R, D, Events<D>> {
     /// The same with the handlers that were set: see [`on_message`](Self::on_message).
     ///
     /// # Errors
-    /// [`Error::Unusable`](crate::Error::Unusable) for options that can not be used, among them a fallback and TLS, which
-    /// are the application's.
+    /// [`Error::Unusable`](crate::Error::Unusable) for options that can not be used, among them a fallback, TLS and limits of
+    /// connections for one address, which are the application's.
+    ///
+    /// # Panics
+    /// Where the runtime's own functions do: tokio's outside of a runtime of tokio's.
     pub fn layer(self) -> Result<Layer<R>> {
         Hosted::events(self).map(Layer::new)
     }

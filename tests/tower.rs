@@ -8,6 +8,13 @@
 #[path = "protocol/http.rs"]
 mod http;
 
+#[path = "tower/direct.rs"]
+mod direct;
+#[path = "tower/routers.rs"]
+mod routers;
+#[path = "tower/upgrades.rs"]
+mod upgrades;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread;
@@ -70,8 +77,13 @@ async fn assert_echoes(url: &str, path: &str, transports: &[Transport]) {
 
 async fn wait_for_sessions(handle: &Handle, wanted: u64) {
     let begun = Instant::now();
-    while handle.stats().sessions != wanted {
-        assert!(begun.elapsed() < PATIENCE, "{:?}", handle.stats());
+    loop {
+        let stats = handle.stats();
+        // One that has gone is counted a moment later.
+        if stats.sessions == wanted && stats.opened == stats.closed + wanted {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{stats:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -202,17 +214,19 @@ async fn handlers_see_the_request_and_the_peer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_have_their_limits() {
     let mut limits = Limits::default();
-    limits.body_timeout = Duration::from_millis(300);
-    let layer = echo(Server::builder().max_payload(1000).limits(limits));
-    let handle = layer.handle();
-    let address = serve(Router::new().layer(layer)).await;
+    limits.body_timeout = Duration::from_millis(50);
+    let layer = echo(Server::builder().max_payload(1000));
+    let impatient = echo(Server::builder().path("/impatient/").limits(limits));
+    let handles = [layer.handle(), impatient.handle()];
+    let address = serve(Router::new().layer(layer).layer(impatient)).await;
     blocking(move || {
-        let open = || {
-            let response = Connection::open(address).get(POLLING);
+        let open = |path: &str| {
+            let polling = POLLING.replace("/engine.io/", path);
+            let response = Connection::open(address).get(&polling);
             let sid = response.text().split('"').nth(3).expect("a sid").to_owned();
-            format!("{POLLING}&sid={sid}")
+            format!("{polling}&sid={sid}")
         };
-        let target = open();
+        let target = open("/engine.io/");
         let most = format!("4{}", "x".repeat(999));
         Connection::open(address).post(&target, &most).assert_ok("ok");
         assert_eq!(Connection::open(address).post(&target, format!("{most}x")).status, 413);
@@ -230,10 +244,11 @@ async fn bodies_have_their_limits() {
             assert_eq!(connection.response().status, status);
         }
         // One that does not come.
+        let late = open("/impatient/");
         let mut connection = Connection::open(address);
         let host = connection.host().to_owned();
         connection.send(format!(
-            "POST {target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 10\r\n\r\n4"
+            "POST {late} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 10\r\n\r\n4"
         ));
         assert_eq!(connection.response().status, 408);
         // A poll has none.
@@ -244,9 +259,13 @@ async fn bodies_have_their_limits() {
         let polled = Connection::open(address).get(&target);
         assert!(polled.text().starts_with(&most), "{polled:?}");
         Connection::open(address).post(&target, "1").assert_ok("ok");
+        // This one may be too slow on a busy machine, and its session goes on all the same.
+        while Connection::open(address).post(&late, "1").status == 408 {}
     })
     .await;
-    wait_for_sessions(&handle, 0).await;
+    for handle in &handles {
+        wait_for_sessions(handle, 0).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -308,6 +327,13 @@ async fn what_is_the_applications_is_refused() {
         matches!(refused, Err(Error::Unusable { what: "fallback", .. })),
         "{refused:?}"
     );
+    let counting = Server::builder().max_connections_per_address(1);
+    let refused = counting.layer(|_| async { Ok(()) });
+    let what = "max_connections_per_address";
+    assert!(
+        matches!(refused, Err(Error::Unusable { what: named, .. }) if named == what),
+        "{refused:?}"
+    );
     let refused = Server::builder().max_payload(0).layer(|_| async { Ok(()) });
     assert!(
         matches!(
@@ -338,7 +364,9 @@ async fn nothing_is_left_of_clients_that_go() {
                     let sid = response.text().split('"').nth(3).expect("a sid").to_owned();
                     let target = format!("{POLLING}&sid={sid}");
                     if (number + turn) % 2 == 0 {
-                        connection.post(&target, "1").assert_ok("ok");
+                        // On a busy machine, the heartbeat may have been faster.
+                        let status = connection.post(&target, "1").status;
+                        assert!(matches!(status, 200 | 400), "{status}");
                     } else {
                         // A poll that nobody waits for any more.
                         connection.request("GET", &target, &[], None);

@@ -21,6 +21,7 @@ mod pair;
 
 mod client;
 mod client_wire;
+mod hosted;
 mod options;
 mod packets;
 mod payload_v3;
@@ -83,6 +84,11 @@ pub fn client_wire(data: &[u8]) {
 /// Requests, in any pieces. The first byte says in which.
 pub fn http1(data: &[u8]) {
     wire::in_any_pieces(data, wire::requests);
+}
+
+/// Requests that somebody else's HTTP server reads and answers, beside an account of what must hold.
+pub fn hosted(data: &[u8]) {
+    hosted::run(&data[..data.len().min(2 * 400)]);
 }
 
 /// A client's end of a WebSocket, in any pieces. The first byte says in which.
@@ -181,6 +187,25 @@ mod tests {
     #[test]
     fn http1() {
         run_all("http1", super::http1);
+    }
+
+    #[test]
+    fn hosted() {
+        run_all("hosted", super::hosted);
+        // And what nobody has thought of, the same each time.
+        let scripts = std::env::var("SANSOCKET_FUZZ_SCRIPTS").map_or(100, |scripts| scripts.parse().unwrap());
+        let mut state = 1_u64;
+        for _ in 0..scripts {
+            let bytes: Vec<u8> = (0..600)
+                .map(|_| {
+                    state = state
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1_442_695_040_888_963_407);
+                    (state >> 40) as u8
+                })
+                .collect();
+            super::hosted(&bytes);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What each corpus begins with: the texts of the tests, and operations that lead into every state of a session.
 
 /// The targets, and the inputs to begin with.
-pub fn all() -> [(&'static str, Vec<Vec<u8>>); 16] {
+pub fn all() -> [(&'static str, Vec<Vec<u8>>); 17] {
     [
         ("packet", PACKETS.iter().map(|text| text.as_bytes().to_vec()).collect()),
         ("payload", BODIES.iter().map(|body| body.to_vec()).collect()),
@@ -19,6 +19,7 @@ pub fn all() -> [(&'static str, Vec<Vec<u8>>); 16] {
             "http1",
             REQUESTS.iter().map(|text| piecewise(text.as_bytes())).collect(),
         ),
+        ("hosted", HOSTED.iter().map(|script| script.to_vec()).collect()),
         (
             "socketio_text",
             SOCKETIO.iter().map(|text| text.as_bytes().to_vec()).collect(),
@@ -424,6 +425,36 @@ const PAIRS: &[&[u8]] = &[
         12, 3, 1, 3, 4, 0, 0, 18, 7, 10, 8, 10, 1, 23, 0, 6, 1, 6, 2, 6, 3, 16, 33, 5, 0, 3, 1, 23, 0, 10, 1,
     ],
     &[0, 3, 6, 0, 0, 5, 0, 3, 0, 23, 0, 10, 1, 23, 0, 10, 1, 16, 20],
+];
+
+// The operations of `hosted.rs`, each with a byte of detail: 0 and 1 open, 2 polls, 3 posts, 5 upgrades, 6 asks for an answer,
+// 8 gives it up, 9 reads it, 10 loses it, 11 is the application's, 12 takes events, 13 waits, 14 is the WebSocket's.
+const HOSTED: &[&[u8]] = &[
+    // Opened, accepted, a message each way, and a poll that is given up.
+    &[
+        0, 0, 6, 0, 11, 0, 6, 0, 9, 0, 2, 0, 6, 0, 11, 5, 6, 0, 9, 0, 3, 0, 6, 0, 9, 0, 12, 0, 2, 0, 6, 0, 8, 0, 12, 0,
+    ],
+    // An answer that is lost, with a message in it.
+    &[0, 0, 11, 0, 6, 0, 9, 0, 11, 5, 2, 0, 6, 0, 10, 0, 12, 0],
+    // An upgrade, messages and a ping on it, and the end of it.
+    &[
+        0, 0, 11, 0, 6, 0, 9, 0, 2, 0, 6, 0, 5, 0, 6, 1, 14, 0, 6, 0, 9, 0, 14, 15, 14, 1, 14, 15, 11, 5, 14, 15, 14,
+        2, 12, 0, 13, 3, 14, 15, 14, 3, 14, 7,
+    ],
+    // A WebSocket from the start: one that is refused, one that is closed, one whose answer is given up.
+    &[
+        1, 0, 6, 0, 11, 2, 6, 0, 9, 0, 1, 0, 11, 8, 6, 0, 11, 13, 14, 15, 11, 11, 14, 15, 14, 8, 1, 0, 11, 16, 8, 0,
+    ],
+    // A POST that is held because nobody takes messages, and goes on when somebody does.
+    &[
+        0, 0, 11, 0, 6, 0, 9, 0, 3, 1, 6, 0, 3, 1, 6, 0, 3, 1, 6, 0, 12, 0, 6, 0, 9, 0,
+    ],
+    // Closed while a poll is held, with messages queued; the whole server.
+    &[
+        0, 0, 11, 0, 6, 0, 9, 0, 2, 0, 6, 0, 11, 5, 11, 6, 15, 255, 6, 0, 9, 0, 2, 0, 6, 0, 9, 0, 0, 0, 6, 0,
+    ],
+    // Nobody answers, nobody asks.
+    &[0, 0, 0, 0, 1, 0, 2, 0, 3, 0, 5, 0, 13, 3, 13, 3],
 ];
 
 /// A client's frame: first byte, payload. Masked, as a client's are.

@@ -417,6 +417,8 @@ impl<R: Runtime, D: Send + Sync + 'static> Builder<R, D, Events<D>> {
 pub(in crate::runtime) struct Hosted<R: Runtime> {
     pub(in crate::runtime) shared: Arc<Shared<R>>,
     pub(in crate::runtime) handle: Handle,
+    /// Whether the sessions of an address are counted, which must be known for that.
+    pub(in crate::runtime) counts_addresses: bool,
 }
 
 #[cfg(feature = "tower")]
@@ -437,6 +439,12 @@ impl<R: Runtime> Hosted<R> {
                 why: "other paths are those of the application around",
             });
         }
+        if options.limits.max_connections_per_address.is_some() {
+            return Err(Error::Unusable {
+                what: "max_connections_per_address",
+                why: "connections are a matter of the HTTP server around",
+            });
+        }
         #[cfg(feature = "tls")]
         if options.tls.is_some() {
             return Err(Error::Unusable {
@@ -444,6 +452,7 @@ impl<R: Runtime> Hosted<R> {
                 why: "it is a matter of the HTTP server around",
             });
         }
+        let counts_addresses = options.limits.max_sessions_per_address.is_some();
         let hub = Arc::new(make_hub(&mut options));
         let ending = Ending(Arc::default());
         let handle = Handle::new(hub.clone(), ending.0.clone());
@@ -454,7 +463,11 @@ impl<R: Runtime> Hosted<R> {
             running.await;
             drop(held);
         });
-        Ok(Self { shared, handle })
+        Ok(Self {
+            shared,
+            handle,
+            counts_addresses,
+        })
     }
 
     /// In the accept style. `held` is dropped when the server is over.

@@ -100,8 +100,11 @@ impl<R: Runtime> Server<R> {
     /// [`tower`](crate::runtime::tower). The server runs from now on, on its runtime, where this must be called.
     ///
     /// # Errors
-    /// [`Error::Unusable`](crate::Error::Unusable) for options that can not be used, among them a fallback and TLS, which
-    /// are the application's.
+    /// [`Error::Unusable`](crate::Error::Unusable) for options that can not be used, among them a fallback, TLS and limits of
+    /// connections for one address, which are the application's.
+    ///
+    /// # Panics
+    /// Where the runtime's own functions do: tokio's outside of a runtime of tokio's.
     pub fn layer(self) -> Result<crate::runtime::tower::Layer<R>> {
         let registry = self.handle.registry.clone();
         let end = End(registry.clone());

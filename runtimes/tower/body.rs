@@ -19,7 +19,7 @@ pub(super) struct Ours {
 
 pin_project_lite::pin_project! {
     /// The body of a response: the server's, or `T`, that of the service within.
-    pub struct Body<T> {
+    pub struct ResponseBody<T> {
         #[pin]
         kind: Kind<T>,
     }
@@ -33,7 +33,7 @@ pin_project_lite::pin_project! {
     }
 }
 
-impl<T> Body<T> {
+impl<T> ResponseBody<T> {
     pub(super) fn ours(ours: Ours) -> Self {
         Self {
             kind: Kind::Ours { ours },
@@ -47,13 +47,13 @@ impl<T> Body<T> {
     }
 }
 
-impl<T> fmt::Debug for Body<T> {
+impl<T> fmt::Debug for ResponseBody<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Body")
+        f.write_str("ResponseBody")
     }
 }
 
-impl<T: http_body::Body<Data = Bytes>> http_body::Body for Body<T> {
+impl<T: http_body::Body<Data = Bytes>> http_body::Body for ResponseBody<T> {
     type Data = Bytes;
     type Error = T::Error;
 

@@ -2,7 +2,9 @@
 
 use core::future::{Future, poll_fn};
 use core::pin::pin;
+use core::sync::atomic::Ordering;
 use core::task::Poll;
+use core::time::Duration;
 use std::boxed::Box;
 use std::sync::Arc;
 use std::vec::Vec;
@@ -50,6 +52,18 @@ fn has_body(headers: &HeaderMap) -> bool {
 }
 
 impl<R: Runtime> Layer<R> {
+    /// A limit that counts nobody looks like one that works. Told once.
+    fn note_unknown_peer(&self) {
+        if self.hosted.counts_addresses && !self.told_of_peer.swap(true, Ordering::Relaxed) {
+            log!(
+                warn,
+                "connection",
+                "a client has no address, so it is not counted by max_sessions_per_address: tell the layer where addresses \
+                 are, with peer_in"
+            );
+        }
+    }
+
     /// Takes a request of the endpoint's; gives back all others.
     #[allow(
         clippy::result_large_err,
@@ -75,7 +89,8 @@ impl<R: Runtime> Layer<R> {
                 path: uri.path(),
                 query: uri.query().unwrap_or_default(),
                 headers: &heads,
-                is_secure: self.is_secure || tls.is_some() || uri.scheme_str() == Some("https"),
+                // Not what the URI says: whoever sends it can write there what they like.
+                is_secure: self.is_secure || tls.is_some(),
                 peer: None,
             },
             peer,
@@ -90,7 +105,12 @@ impl<R: Runtime> Layer<R> {
             return Err(request);
         };
         match event {
-            Some(ConnectionEvent::Opened { cell, request, .. }) => shared.begin(cell, request, peer),
+            Some(ConnectionEvent::Opened { cell, request, .. }) => {
+                if peer.is_none() {
+                    self.note_unknown_peer();
+                }
+                shared.begin(cell, request, peer);
+            }
             Some(ConnectionEvent::OriginRefused { origin }) => shared.note_refused_origin(&origin),
             _ => {}
         }
@@ -125,7 +145,7 @@ where
     }
     let mut reply = poll_fn(|cx| hosted.poll_reply(shared.hub.now(), cx.waker())).await;
     if let (Some((connection, first)), Some(upgrade)) = (reply.take_websocket(), upgrade) {
-        let task = carry(shared.clone(), upgrade, connection, first);
+        let task = take_over(shared.clone(), upgrade, connection, first, hosted.write_timeout());
         shared.runtime.spawn(shared.tasks.track(Box::pin(task)));
     }
     respond(reply, version)
@@ -147,15 +167,15 @@ where
     }
     let mut late = pin!(shared.runtime.sleep_until(shared.hub.now() + hosted.body_timeout()));
     let mut body = pin!(body);
-    let mut whole = Bytes::new();
-    let mut parts = Vec::new();
+    // A copy of our own: theirs is a part of a buffer, which would live as long as the smallest message in it.
+    let mut whole = Vec::new();
     loop {
         let frame = poll_fn(|cx| match body.as_mut().poll_frame(cx) {
             Poll::Pending => late.as_mut().poll(cx).map(|()| Err(408_u16)),
             Poll::Ready(frame) => Poll::Ready(Ok(frame)),
         });
         let data = match frame.await? {
-            None => break,
+            None => return Ok(whole.into()),
             Some(Ok(frame)) => frame.into_data(),
             Some(Err(error)) => {
                 let error: BoxError = error.into();
@@ -165,45 +185,49 @@ where
         };
         // Trailers have nothing to say.
         let Ok(mut data) = data else { continue };
-        let length = data.remaining();
-        if whole.len() + parts.len() + length > max {
+        if data.remaining() > max - whole.len() {
             return Err(413);
-        }
-        if length == 0 {
-            continue;
-        }
-        // Most bodies come in one piece, which needs no copy.
-        if whole.is_empty() && parts.is_empty() {
-            whole = data.copy_to_bytes(length);
-            continue;
-        }
-        if parts.is_empty() {
-            parts.extend_from_slice(&whole);
-            whole = Bytes::new();
         }
         while data.has_remaining() {
             let length = data.chunk().len();
-            parts.extend_from_slice(data.chunk());
+            whole.extend_from_slice(data.chunk());
             data.advance(length);
         }
     }
-    Ok(if parts.is_empty() { whole } else { parts.into() })
 }
 
-/// Carries a session over a connection, once hyper has handed that over.
-async fn carry<R: Runtime>(shared: Arc<Shared<R>>, upgrade: OnUpgrade, connection: Connection<App>, first: Vec<u8>) {
-    match upgrade.await {
-        Ok(upgraded) => {
-            ConnectionTask::new(shared, UpgradedStream::new(upgraded), connection)
-                .with_first(first)
-                .await;
+/// Has a connection carry its session, once hyper has written the answer and hands it over. That is not for ever: a client
+/// that does not read its answer would hold this task, and a shutdown with it.
+async fn take_over<R: Runtime>(
+    shared: Arc<Shared<R>>,
+    upgrade: OnUpgrade,
+    connection: Connection<App>,
+    first: Vec<u8>,
+    patience: Duration,
+) {
+    let mut late = pin!(shared.runtime.sleep_until(shared.hub.now() + patience));
+    let mut upgrade = pin!(upgrade);
+    let upgraded = poll_fn(|cx| match upgrade.as_mut().poll(cx) {
+        Poll::Pending => late.as_mut().poll(cx).map(|()| None),
+        Poll::Ready(upgraded) => Poll::Ready(Some(upgraded)),
+    });
+    // Where there is none, the session is told when its connection is dropped.
+    match upgraded.await {
+        Some(Ok(upgraded)) => {
+            // A task of its own, of the size that our own server's have: it lives as long as the WebSocket.
+            let task = ConnectionTask::new(shared.clone(), UpgradedStream::new(upgraded), connection).with_first(first);
+            shared.runtime.spawn(shared.tasks.track(task));
         }
-        // The session is told when its connection is dropped.
-        Err(error) => log!(
+        Some(Err(error)) => log!(
             debug,
             "connection",
             "a connection did not become a WebSocket: {}",
             Line(error)
+        ),
+        None => log!(
+            debug,
+            "connection",
+            "a client did not take the answer that its connection becomes a WebSocket"
         ),
     }
 }

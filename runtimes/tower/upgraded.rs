@@ -23,22 +23,10 @@ impl UpgradedStream {
             unflushed: false,
         }
     }
-
-    fn flush(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if self.unflushed {
-            if let Poll::Ready(flushed) = Pin::new(&mut self.stream).poll_flush(cx) {
-                self.unflushed = false;
-                return flushed;
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Stream for UpgradedStream {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        // Whoever is woken because there is room again reads too, and may have nothing to write.
-        self.flush(cx)?;
         let mut buf = ReadBuf::new(buf);
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf.unfilled());
         polled.map_ok(|()| buf.filled().len())
@@ -50,8 +38,20 @@ impl Stream for UpgradedStream {
             other => return other,
         };
         self.unflushed = true;
-        self.flush(cx)?;
-        Poll::Ready(Ok(written))
+        match self.poll_flush(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            // What could not be sent is taken all the same.
+            _ => Poll::Ready(Ok(written)),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.unflushed {
+            return Poll::Ready(Ok(()));
+        }
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.unflushed = flushed.is_pending();
+        flushed
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

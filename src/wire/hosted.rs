@@ -53,6 +53,7 @@ impl fmt::Debug for HostedHead<'_> {
 /// 3. [`poll_reply`](Self::poll_reply) has the answer, sooner or later.
 ///
 /// Whoever drops it before has lost the client: the session is told.
+#[must_use = "a request that is dropped has lost its client"]
 pub struct HostedRequest<E: Send + Sync + 'static> {
     hub: Arc<Hub<E>>,
     peer: SocketAddr,
@@ -82,6 +83,7 @@ enum State<E: Send + Sync + 'static> {
 }
 
 /// The answer to a request.
+#[must_use = "an answer that is dropped has not reached its client"]
 pub struct Reply<E: Send + Sync + 'static> {
     head: Bytes,
     body: Bytes,
@@ -91,6 +93,7 @@ pub struct Reply<E: Send + Sync + 'static> {
 
 /// An answer that was given away. Dropping it says that it did not reach the client, unless it was
 /// [written](Self::handle_written).
+#[must_use = "it says that the answer was lost as soon as it is dropped"]
 pub struct Unwritten<E: Send + Sync + 'static>(Option<(Arc<Cell<E>>, ReqId)>);
 
 impl<E: Send + Sync + 'static> Unwritten<E> {
@@ -327,6 +330,11 @@ impl<E: Default + Send + Sync + 'static> HostedRequest<E> {
         self.hub.limits.body_timeout
     }
 
+    /// How long a client may take none of its answer, such as the one with which its connection becomes a WebSocket.
+    pub fn write_timeout(&self) -> Duration {
+        self.hub.limits.write_timeout
+    }
+
     /// All of the body.
     pub fn handle_body(&mut self, now: Instant, body: Bytes) {
         match mem::replace(&mut self.state, State::Done) {
@@ -406,16 +414,18 @@ impl<E: Default + Send + Sync + 'static> HostedRequest<E> {
     }
 
     fn open(&self, now: Instant, cell: &Arc<Cell<E>>, handshake: &Handshake) -> Option<Reply<E>> {
-        let (status, body) = match cell.with(|session| session.poll_transmit(now, Carrier::WebSocket))? {
-            Transmit::Packet(packet) => {
+        let transmit = cell.with(|session| session.poll_transmit(now, Carrier::WebSocket));
+        let (status, body) = match transmit {
+            Some(Transmit::Packet(packet)) => {
                 let mut reply = switch(&self.hub, self.peer, cell, handshake, &self.exchange);
                 if let Some((connection, out)) = &mut reply.websocket {
                     connection.write_packet(&packet, out);
                 }
                 return Some(reply);
             }
-            Transmit::Refuse(refusal) => (refusal.status(), refusal.body().to_vec()),
-            // It was over before it began.
+            Some(Transmit::Refuse(refusal)) => (refusal.status(), refusal.body().to_vec()),
+            None if !cell.look(Session::is_finished) => return None,
+            // It was over before it began, or has waited for this request as long as it does.
             _ => (503, ErrorCode::Forbidden.body().as_bytes().to_vec()),
         };
         let mut out = Vec::new();

@@ -177,6 +177,24 @@ fn whoever_waits_for_a_session_that_is_over_gets_an_answer() {
 }
 
 #[test]
+fn whoever_waits_for_a_websocket_of_a_session_that_is_over_gets_an_answer() {
+    let headers = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
+    let mut scene = scene();
+    scene.input(&get("/engine.io/?EIO=4&transport=websocket", headers));
+    let Some(ConnectionEvent::Opened { cell, .. }) = scene.connection.poll_event() else {
+        panic!("a session");
+    };
+    // Nobody accepts it in time, and its carrier does not ask for as long as it keeps the refusal.
+    let now = scene.now();
+    for seconds in [31, 62, 93] {
+        scene.hub.handle_timeout(now + Duration::from_secs(seconds));
+    }
+    assert!(cell.look(Session::is_finished));
+    assert!(scene.written().starts_with("HTTP/1.1 503"));
+}
+
+#[test]
 fn a_length_of_zero_is_no_body() {
     let mut scene = scene();
     let (_cell, target) = scene.open();

@@ -57,15 +57,14 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         else {
             return false;
         };
-        let Some(transmit) = cell.with(|session| session.poll_transmit(now, Carrier::WebSocket)) else {
-            return false;
-        };
+        let transmit = cell.with(|session| session.poll_transmit(now, Carrier::WebSocket));
         let packet = match transmit {
-            Transmit::Packet(packet) => packet,
+            Some(Transmit::Packet(packet)) => packet,
+            None if !cell.look(Session::is_finished) => return false,
             other => {
                 let (status, body) = match &other {
-                    Transmit::Refuse(refusal) => (refusal.status(), &refusal.body()[..]),
-                    // It was over before it began.
+                    Some(Transmit::Refuse(refusal)) => (refusal.status(), &refusal.body()[..]),
+                    // It was over before it began, or has waited for this connection as long as it does.
                     _ => (503, ErrorCode::Forbidden.body().as_bytes()),
                 };
                 write_last(&self.hub.endpoint, status, body, exchange, out);
