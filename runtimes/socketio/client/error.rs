@@ -68,6 +68,7 @@ impl From<Error> for ConnectFailed {
     fn from(error: Error) -> Self {
         match error {
             Error::Connect(error) => Self::Connection(Arc::new(error)),
+            Error::Namespace(error) => error,
             Error::Unusable { what, why } => Self::Unusable { what, why: why.into() },
             error => Self::Unusable {
                 what: "option",
