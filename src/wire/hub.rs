@@ -243,7 +243,7 @@ impl<E: Send + Sync + 'static> Hub<E> {
     ) -> Result<Arc<Cell<E>>, Refusal> {
         let terms = self.endpoint.terms();
         terms.allow(request)?;
-        let seat = self.session_seats.take(terms.proxies().client(request));
+        let seat = self.session_seats.take(terms.proxies().counted(request));
         let mut seat = Some(seat.map_err(|full| Refusal::new(full.status()).message("Too many sessions"))?);
         for _ in 0..TRIES {
             let sid = match terms.session_id(request) {
