@@ -351,7 +351,7 @@ fn is_of_another_site(request: &RequestView<'_>) -> bool {
 }
 
 /// Scheme and host at the beginning of an address.
-fn origin_of(address: &str) -> Option<&str> {
+pub(crate) fn origin_of(address: &str) -> Option<&str> {
     let host = address.find("://")? + 3;
     let end = address[host..].find('/').map_or(address.len(), |at| host + at);
     Some(&address[..end])

@@ -22,6 +22,8 @@ mod terms;
 pub use compression::{Coding, Compression};
 pub use cookie::{Cookie, SameSite};
 pub use cors::{Cors, CorsAnswer};
+#[cfg(feature = "wire")]
+pub(crate) use endpoint::origin_of;
 pub use endpoint::{Endpoint, Headers, Look, RequestView, Route, SessionRequest};
 pub use extra_headers::ExtraHeaders;
 #[cfg(feature = "wire")]

@@ -85,6 +85,7 @@ impl TrustedProxies {
 
     /// The address that what the request wants is counted for. None where nobody but proxies is known: it is a proxy's own
     /// request, or the proxy does not say whose it is, and what all people behind it have together must not shut them out.
+    #[cfg(any(test, feature = "wire"))]
     pub(crate) fn counted(&self, request: &RequestView<'_>) -> Option<IpAddr> {
         let (address, is_proxy) = self.farthest(request)?;
         (!is_proxy).then_some(address)

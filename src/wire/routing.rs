@@ -9,7 +9,7 @@ use super::exchange::Exchange;
 use super::hub::{Cell, Hub};
 use super::ws::{Handshake, HandshakeError};
 use crate::engineio::{ErrorCode, Input, ReqId, Session, Transport};
-use crate::http::{CorsAnswer, Look, RequestView, Route, SessionRequest, jsonp};
+use crate::http::{CorsAnswer, Look, RequestView, Route, SessionRequest, jsonp, origin_of};
 use crate::time::Instant;
 
 /// What is to be done with a request.
@@ -127,7 +127,9 @@ pub(super) fn push<E: Send + Sync + 'static>(
 /// that likes (printable ASCII).
 pub(super) fn refused_origin(view: &RequestView<'_>, look: &Look<'_>) -> Option<Box<str>> {
     let refused = look.origin == CorsAnswer::Refuse && look.route == Route::Refuse(ErrorCode::BadRequest);
-    let origin = || view.header("origin").or_else(|| view.header("referer"));
+    // Of a page's address, as much as can be let in.
+    let page = || view.header("referer").map(|page| origin_of(page).unwrap_or(page));
+    let origin = || view.header("origin").or_else(page);
     refused.then(|| printable(origin().unwrap_or("another site")).into())
 }
 
