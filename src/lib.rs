@@ -200,6 +200,11 @@ struct ClientDoctests;
 #[doc = include_str!("../docs/server-options.md")]
 struct ServerOptionsDoctests;
 
+/// Compiles the program in the guide to proxies.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../docs/behind-a-proxy.md")]
+struct BehindAProxyDoctests;
+
 /// Compiles the programs in the guide to other people's applications.
 #[cfg(all(doctest, feature = "tokio", feature = "tower"))]
 #[doc = include_str!("../docs/inside-other-apps.md")]

@@ -47,7 +47,8 @@ pub struct Limits {
     /// How many of them for one address (of IPv6: one network of 64 bits). Who comes then gets 429. No limit.
     ///
     /// The address is the TCP connection's, and behind a proxy so is everybody's: set
-    /// [trusted proxies](crate::http::TrustedProxies) first, or all of them together have only so many.
+    /// [trusted proxies](crate::http::TrustedProxies) first, or all of them together have only so many. Where a trusted proxy
+    /// does not say whom it was asked by, nobody is counted.
     pub max_sessions_per_address: Option<usize>,
     /// How many connections there may be at a time. Who comes then gets 503, or is hung up on where too many others wait to
     /// be told that. 1,000,000; what the operating system allows a process is often less.

@@ -557,6 +557,46 @@ fn pings_keep_it_patient() {
     }
 }
 
+/// What the guide says of those who leave something out.
+#[test]
+#[ignore = "wants nginx"]
+fn what_is_left_out_is_missed() {
+    let site = Site::start(
+        &[],
+        &[
+            ("hash $remote_addr consistent;", ""),
+            ("proxy_set_header Upgrade $http_upgrade;", ""),
+            ("proxy_set_header Connection $connection_upgrade;", ""),
+        ],
+    );
+    let here = "127.0.0.1";
+    // Now to the one, now to the other.
+    let opened = site.curl(here, &[], POLLING);
+    let target = format!("{POLLING}&sid={}", opened.sid());
+    let statuses = [(); 4].map(|()| site.curl(here, &["-d", "4a"], &target).status);
+    assert!(statuses.contains(&200) && statuses.contains(&400), "{statuses:?}");
+    let node = opened.all("set-cookie")[0];
+    let cookie = format!("Cookie: {}", node.split(';').next().expect("a cookie"));
+    assert_eq!(site.curl(here, &["-H", &cookie, "-d", "1"], &target).text(), "ok");
+    // A request for a WebSocket is an ordinary one to the server.
+    let wanted = [
+        "-H",
+        "Connection: Upgrade",
+        "-H",
+        "Upgrade: websocket",
+        "-H",
+        "Sec-WebSocket-Version: 13",
+        "-H",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ];
+    let refused = site.curl(here, &wanted, "/engine.io/?EIO=4&transport=websocket");
+    assert_eq!(
+        (refused.status, refused.text()),
+        (400, r#"{"code":3,"message":"Bad request"}"#)
+    );
+    site.finish();
+}
+
 /// nginx's own answer comes in place of a server's, where the request is larger than nginx lets through.
 #[test]
 #[ignore = "wants nginx"]
