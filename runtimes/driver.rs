@@ -1,6 +1,7 @@
 //! The one async driver: it pumps bytes between a [`Stream`] and a [`Connection`], and knows nothing of either.
 
 use core::future::Future;
+use core::net::IpAddr;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::boxed::Box;
@@ -75,6 +76,15 @@ impl<R> Shared<R> {
             log!(debug, "a page of {origin} was refused");
         }
     }
+}
+
+/// Tells the log of a proxy behind which people share one place: else nobody would see why they are shut out.
+pub(crate) fn note_suspected_proxy(address: IpAddr) {
+    log!(
+        warn,
+        "a limit per address has refused somebody who comes from {address} with X-Forwarded-For: if that is a proxy of yours, all \
+         who are behind it count as one. Name it: TrustedProxies::list([\"{address}\"]), or --trust-proxy {address}"
+    );
 }
 
 impl<R: Runtime> Shared<R> {
@@ -418,6 +428,7 @@ impl<R: Runtime, S: Stream> ConnectionTask<R, S> {
                 }
             }
             ConnectionEvent::OriginRefused { origin } => self.shared.note_refused_origin(&origin),
+            ConnectionEvent::ProxySuspected { address } => note_suspected_proxy(address),
             #[cfg(feature = "tls")]
             ConnectionEvent::TlsFailed { error, in_handshake } => {
                 let peer = self.connection.peer();

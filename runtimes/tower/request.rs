@@ -90,6 +90,7 @@ impl<R: Runtime> Layer<R> {
         match event {
             Some(ConnectionEvent::Opened { cell, request, .. }) => shared.begin(cell, request),
             Some(ConnectionEvent::OriginRefused { origin }) => shared.note_refused_origin(&origin),
+            Some(ConnectionEvent::ProxySuspected { address }) => crate::runtime::driver::note_suspected_proxy(address),
             _ => {}
         }
         let upgrade = request.extensions_mut().remove::<OnUpgrade>();

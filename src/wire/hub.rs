@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::boxed::Box;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::vec::Vec;
 
 use smallvec::SmallVec;
@@ -128,6 +128,9 @@ pub struct Hub<E> {
     received: AtomicU64,
     sent: AtomicU64,
     pub(super) failed_handshakes: AtomicU64,
+    /// Who seems to be a proxy that nobody has named, once that has shut somebody out; and whether the driver knows.
+    suspect: OnceLock<IpAddr>,
+    suspect_told: AtomicBool,
 }
 
 struct Shard<E> {
@@ -188,6 +191,8 @@ impl<E: Send + Sync + 'static> Hub<E> {
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             failed_handshakes: AtomicU64::new(0),
+            suspect: OnceLock::new(),
+            suspect_told: AtomicBool::new(false),
         }
     }
 
@@ -245,7 +250,10 @@ impl<E: Send + Sync + 'static> Hub<E> {
         let terms = self.endpoint.terms();
         terms.allow(request)?;
         let seat = self.session_seats.take(terms.proxies().counted(request));
-        let mut seat = Some(seat.map_err(|full| Refusal::new(full.status()).message("Too many sessions"))?);
+        let mut seat = Some(seat.map_err(|full| {
+            self.note_full(full, request);
+            Refusal::new(full.status()).message("Too many sessions")
+        })?);
         for _ in 0..TRIES {
             let sid = match terms.session_id(request) {
                 Some(made) => made.map_err(Refusal::of)?,
@@ -312,6 +320,24 @@ impl<E: Send + Sync + 'static> Hub<E> {
             }
         });
         Ok(cell)
+    }
+
+    /// Somebody has got no place. Where a limit per address is why, and who asks passes on requests of others, all of those
+    /// have one address: whoever runs the server has to see that.
+    pub(super) fn note_full(&self, full: Full, request: &RequestView<'_>) {
+        let passes_on = || request.header("x-forwarded-for").is_some();
+        if let Some(peer) = request.peer.filter(|_| full == Full::Address && passes_on()) {
+            if !self.endpoint.terms().proxies().trusts(peer) {
+                // The first one will do.
+                let _known = self.suspect.set(peer);
+            }
+        }
+    }
+
+    /// The address of a proxy that nobody has named and that has shut somebody out, once.
+    pub(super) fn take_suspect(&self) -> Option<IpAddr> {
+        let suspect = *self.suspect.get()?;
+        (!self.suspect_told.swap(true, Ordering::Relaxed)).then_some(suspect)
     }
 
     /// A place for a connection from this address.

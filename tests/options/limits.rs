@@ -144,6 +144,34 @@ fn a_proxy_does_not_shut_out_who_is_behind_it() {
 }
 
 #[test]
+fn a_proxy_that_is_not_named_is_logged_with_the_remedy_once() {
+    for (limit, what) in [
+        ("--max-sessions-per-address", "sessions"),
+        ("--max-connections-per-address", "connections"),
+    ] {
+        let server = Server::with(&[limit, "1"]);
+        let mut kept = server.connect();
+        let session = Session::from_response(&server, &kept.get(POLLING));
+        // Whoever comes from there directly says nothing of others, and is nobody's proxy.
+        assert_refused(&server.get(POLLING), 429, what);
+        assert_eq!(server.log(), "");
+        for person in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
+            let header = format!("X-Forwarded-For: {person}");
+            assert_refused(&server.request("GET", POLLING, &[&header], None), 429, what);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while !server.log().contains("--trust-proxy 127.0.0.1") {
+            assert!(Instant::now() < deadline, "nothing in the log: {}", server.log());
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(server.log().lines().count(), 1, "{}", server.log());
+        kept.post(&session.target(), "1").assert_ok("ok");
+        drop(kept);
+        wait_until_served(&server);
+    }
+}
+
+#[test]
 fn nobody_is_counted_unless_that_is_asked_for() {
     // Behind a proxy that nobody has told the server of, and with no limit for an address, which is the default.
     let server = Server::start();
