@@ -2,7 +2,7 @@
 
 use core::future::Future;
 use core::mem;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::boxed::Box;
@@ -78,6 +78,16 @@ impl<R> Shared<R> {
             log!(debug, "connection", origin = ?origin, "a page was refused");
         }
     }
+}
+
+/// Tells the log of a proxy behind which people share one place: else nobody would see why they are shut out.
+pub(crate) fn note_suspected_proxy(address: IpAddr) {
+    log!(
+        warn,
+        "connection",
+        "a limit per address has refused somebody who comes from {address} with X-Forwarded-For: if that is a proxy of yours, all \
+         who are behind it count as one. Name it: TrustedProxies::list([\"{address}\"]), or --trust-proxy {address}"
+    );
 }
 
 impl<R: Runtime> Shared<R> {
@@ -433,6 +443,7 @@ impl<R: Runtime, S: Stream> ConnectionTask<R, S> {
                 }
             }
             ConnectionEvent::OriginRefused { origin } => self.shared.note_refused_origin(&origin),
+            ConnectionEvent::ProxySuspected { address } => note_suspected_proxy(address),
             #[cfg(feature = "tls")]
             ConnectionEvent::TlsFailed { error, in_handshake } => {
                 let (peer, error) = (self.connection.peer(), Line(error));

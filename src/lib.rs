@@ -207,6 +207,11 @@ struct ServerOptionsDoctests;
 #[doc = include_str!("../docs/logs.md")]
 struct LogsDoctests;
 
+/// Compiles the program in the guide to proxies.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../docs/behind-a-proxy.md")]
+struct BehindAProxyDoctests;
+
 /// Compiles the programs in the guide to other people's applications.
 #[cfg(all(doctest, feature = "tokio", feature = "tower"))]
 #[doc = include_str!("../docs/inside-other-apps.md")]

@@ -25,6 +25,14 @@ mod session;
 #[path = "protocol/websocket.rs"]
 mod websocket;
 
+// Certificates, and where they are.
+#[allow(dead_code, reason = "the other suites want more of them")]
+#[path = "../src/wire/tls/tests/certificates.rs"]
+mod certificates;
+#[allow(dead_code, reason = "the other suites want more of them")]
+#[path = "tls/files.rs"]
+mod directory;
+
 // What it has to do, a file for each topic.
 #[path = "options/base64.rs"]
 mod base64;
@@ -34,6 +42,8 @@ mod browser;
 mod compression;
 #[path = "options/cookies.rs"]
 mod cookies;
+#[path = "options/curl.rs"]
+mod curl;
 #[path = "options/eio3.rs"]
 mod eio3;
 #[path = "options/files.rs"]
@@ -46,6 +56,8 @@ mod headers;
 mod jsonp;
 #[path = "options/limits.rs"]
 mod limits;
+#[path = "options/nginx.rs"]
+mod nginx;
 #[path = "options/origins.rs"]
 mod origins;
 #[path = "options/usage.rs"]

@@ -112,6 +112,7 @@ impl<R: Runtime> Layer<R> {
                 shared.begin(cell, request, peer);
             }
             Some(ConnectionEvent::OriginRefused { origin }) => shared.note_refused_origin(&origin),
+            Some(ConnectionEvent::ProxySuspected { address }) => crate::runtime::driver::note_suspected_proxy(address),
             _ => {}
         }
         let upgrade = request.extensions_mut().remove::<OnUpgrade>();

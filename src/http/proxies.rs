@@ -35,6 +35,9 @@ impl TrustedProxies {
     }
 
     /// Whoever connects is a proxy of ours: for servers that nothing else can reach.
+    ///
+    /// Of a row of proxies only the last one is known by that. Whom it was asked by is then taken for the client: whatever
+    /// stands before that in `X-Forwarded-For`, a client can have written. Where there are several, [`list`](Self::list) them.
     pub const fn any() -> Self {
         Self {
             any: true,
@@ -77,22 +80,38 @@ impl TrustedProxies {
 
     /// The address of whoever has sent the request first, as far as those are believed who have passed it on.
     pub fn client(&self, request: &RequestView<'_>) -> Option<IpAddr> {
-        let mut client = request.peer?.to_canonical();
-        if !self.trusts(client) {
-            return Some(client);
+        Some(self.farthest(request)?.0)
+    }
+
+    /// The address that what the request wants is counted for. None where nobody but proxies is known: it is a proxy's own
+    /// request, or the proxy does not say whose it is, and what all people behind it have together must not shut them out.
+    #[cfg(any(test, feature = "wire"))]
+    pub(crate) fn counted(&self, request: &RequestView<'_>) -> Option<IpAddr> {
+        let (address, is_proxy) = self.farthest(request)?;
+        (!is_proxy).then_some(address)
+    }
+
+    /// The farthest address that is known by a word that is believed, and whether it is a proxy's.
+    fn farthest(&self, request: &RequestView<'_>) -> Option<(IpAddr, bool)> {
+        let mut farthest = request.peer?.to_canonical();
+        if !self.trusts(farthest) {
+            return Some((farthest, false));
         }
-        // Each proxy has appended whom it was asked by. Who is not believed can have written whatever stands before that.
-        let mut hops = Vec::new();
-        request.headers.each("x-forwarded-for", &mut |line| {
-            hops.extend(core::str::from_utf8(line).unwrap_or_default().split(','));
-        });
-        while let Some(address) = hops.pop().and_then(address_of) {
-            client = address;
-            if !self.trusts(client) {
+        // Each proxy has appended whom it was asked by. Who is not believed can have written whatever stands before that,
+        // in whatever encoding: each item is looked at alone.
+        let mut lines: Vec<&[u8]> = Vec::new();
+        request.headers.each("x-forwarded-for", &mut |line| lines.push(line));
+        let hops = lines.iter().rev().flat_map(|line| line.rsplit(|&byte| byte == b','));
+        for hop in hops {
+            let Some(address) = core::str::from_utf8(hop).ok().and_then(address_of) else {
                 break;
+            };
+            farthest = address;
+            if self.any || !self.trusts(farthest) {
+                return Some((farthest, false));
             }
         }
-        Some(client)
+        Some((farthest, true))
     }
 
     /// Whether the client has TLS to the proxy, by a word that is believed.
@@ -171,6 +190,11 @@ mod tests {
         request
     }
 
+    fn counted(proxies: &TrustedProxies, headers: &[(&str, &str)], peer: &str) -> Option<alloc::string::String> {
+        let counted = proxies.counted(&request(&headers, peer));
+        counted.map(|address| address.to_string())
+    }
+
     fn client(proxies: &TrustedProxies, headers: &[(&str, &str)], peer: &str) -> alloc::string::String {
         proxies.client(&request(&headers, peer)).unwrap().to_string()
     }
@@ -231,6 +255,77 @@ mod tests {
         let two_lines = [("X-Forwarded-For", "9.9.9.9"), ("X-Forwarded-For", "1.1.1.1")];
         assert_eq!(client(&proxies, &two_lines, "10.0.0.1"), "1.1.1.1");
         assert_eq!(client(&TrustedProxies::none(), &two_lines, "10.0.0.1"), "10.0.0.1");
+    }
+
+    #[test]
+    fn whoever_connects_is_believed_about_one_address() {
+        for (forwarded, expected) in [
+            ("1.1.1.1", "1.1.1.1"),
+            ("9.9.9.9, 1.1.1.1", "1.1.1.1"),
+            ("9.9.9.9, unknown", "10.0.0.1"),
+        ] {
+            let headers = [("X-Forwarded-For", forwarded)];
+            assert_eq!(
+                client(&TrustedProxies::any(), &headers, "10.0.0.1"),
+                expected,
+                "{forwarded}"
+            );
+        }
+    }
+
+    #[test]
+    fn proxies_are_not_counted() {
+        let proxies = TrustedProxies::list(["10.0.0.0/8"]).unwrap();
+        for (forwarded, peer, expected) in [
+            (None, "2.2.2.2", Some("2.2.2.2")),
+            (Some("1.1.1.1"), "2.2.2.2", Some("2.2.2.2")),
+            (Some("1.1.1.1"), "10.0.0.1", Some("1.1.1.1")),
+            (Some("9.9.9.9, 1.1.1.1"), "10.0.0.1", Some("1.1.1.1")),
+            // It does not say whom it was asked by.
+            (None, "10.0.0.1", None),
+            (Some(""), "10.0.0.1", None),
+            (Some("unknown"), "10.0.0.1", None),
+            // It looks after its servers itself.
+            (Some("10.0.0.1"), "10.0.0.1", None),
+        ] {
+            let headers: Vec<_> = forwarded.map(|value| ("X-Forwarded-For", value)).into_iter().collect();
+            assert_eq!(
+                counted(&proxies, &headers, peer).as_deref(),
+                expected,
+                "{forwarded:?} from {peer}"
+            );
+        }
+    }
+
+    #[test]
+    fn where_all_are_proxies_those_they_tell_of_are_counted() {
+        let any = TrustedProxies::any();
+        assert_eq!(counted(&any, &[], "10.0.0.1"), None);
+        let forwarded = [("X-Forwarded-For", "9.9.9.9, 1.1.1.1")];
+        assert_eq!(counted(&any, &forwarded, "10.0.0.1").as_deref(), Some("1.1.1.1"));
+    }
+
+    #[test]
+    fn what_a_client_has_written_can_not_hide_it() {
+        struct Bytes(&'static [u8]);
+        impl crate::http::Headers for Bytes {
+            fn get(&self, name: &str) -> Option<&[u8]> {
+                (name == "x-forwarded-for").then_some(self.0)
+            }
+        }
+        let proxies = TrustedProxies::list(["10.0.0.0/8"]).unwrap();
+        for line in [
+            &b"\xff, 1.1.1.1"[..],
+            b"\xc3,1.1.1.1",
+            b",,, , 1.1.1.1",
+            b"unknown, 1.1.1.1",
+            b"\0, 1.1.1.1, 10.0.0.2",
+        ] {
+            let headers = Bytes(line);
+            let mut request = RequestView::new("GET", "/", &headers);
+            request.peer = Some("10.0.0.1".parse().unwrap());
+            assert_eq!(proxies.counted(&request), Some("1.1.1.1".parse().unwrap()), "{line:?}");
+        }
     }
 
     #[test]

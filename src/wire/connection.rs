@@ -8,7 +8,7 @@ mod tls;
 mod websocket;
 
 use core::mem;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::task::Waker;
 use std::boxed::Box;
 use std::sync::Arc;
@@ -55,6 +55,12 @@ pub enum ConnectionEvent<E> {
     OriginRefused {
         /// What the browser says that the page's origin is; from a client that is none, whatever it likes (printable ASCII).
         origin: Box<str>,
+    },
+    /// A limit per address has turned somebody away who came through a proxy that is not
+    /// [trusted](crate::http::TrustedProxies): it counts as one address for all. For logs, once for a hub.
+    ProxySuspected {
+        /// The proxy's address; or that of a client that says, untruthfully, that it is one.
+        address: IpAddr,
     },
     /// The peer did not come through the TLS handshake, or has broken TLS later. For logs: the connection ends by itself.
     #[cfg(feature = "tls")]

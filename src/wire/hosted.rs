@@ -302,6 +302,11 @@ impl<E: Default + Send + Sync + 'static> HostedRequest<E> {
                 is_form,
             },
         };
+        if event.is_none() {
+            event = hub
+                .take_suspect()
+                .map(|address| ConnectionEvent::ProxySuspected { address });
+        }
         let state = match out.is_empty() {
             true => state,
             false => State::Answered(Box::new(Reply::of(out))),

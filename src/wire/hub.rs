@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::boxed::Box;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::vec::Vec;
 
 use smallvec::SmallVec;
@@ -50,7 +50,8 @@ pub struct Limits {
     /// How many of them for one address (of IPv6: one network of 64 bits). Who comes then gets 429. No limit.
     ///
     /// The address is the TCP connection's, and behind a proxy so is everybody's: set
-    /// [trusted proxies](crate::http::TrustedProxies) first, or all of them together have only so many.
+    /// [trusted proxies](crate::http::TrustedProxies) first, or all of them together have only so many. Where a trusted proxy
+    /// does not say whom it was asked by, nobody is counted.
     pub max_sessions_per_address: Option<usize>,
     /// How many connections there may be at a time. Who comes then gets 503, or is hung up on where too many others wait to
     /// be told that. 1,000,000; what the operating system allows a process is often less.
@@ -138,6 +139,9 @@ pub struct Hub<E> {
     handler_errors: AtomicU64,
     #[cfg(feature = "tracing")]
     witness: Option<Witness<E>>,
+    /// Who seems to be a proxy that nobody has named, once that has shut somebody out; and whether the driver knows.
+    suspect: OnceLock<IpAddr>,
+    suspect_told: AtomicBool,
 }
 
 struct Shard<E> {
@@ -202,6 +206,8 @@ impl<E: Send + Sync + 'static> Hub<E> {
             handler_errors: AtomicU64::new(0),
             #[cfg(feature = "tracing")]
             witness: None,
+            suspect: OnceLock::new(),
+            suspect_told: AtomicBool::new(false),
         }
     }
 
@@ -283,14 +289,18 @@ impl<E: Send + Sync + 'static> Hub<E> {
         };
         terms.allow(request).map_err(declined)?;
         let client = terms.proxies().client(request);
-        let seat = self.session_seats.take(client).map_err(|full| {
-            self.show(|| Sight::Full {
-                peer: client,
-                status: full.status(),
-                sessions: true,
+        let seat = self
+            .session_seats
+            .take(terms.proxies().counted(request))
+            .map_err(|full| {
+                self.note_full(full, request);
+                self.show(|| Sight::Full {
+                    peer: client,
+                    status: full.status(),
+                    sessions: true,
+                });
+                Refusal::new(full.status()).message("Too many sessions")
             });
-            Refusal::new(full.status()).message("Too many sessions")
-        });
         let mut seat = Some(seat?);
         for _ in 0..TRIES {
             let sid = match terms.session_id(request) {
@@ -360,6 +370,24 @@ impl<E: Send + Sync + 'static> Hub<E> {
             }
         });
         Ok(cell)
+    }
+
+    /// Somebody has got no place. Where a limit per address is why, and who asks passes on requests of others, all of those
+    /// have one address: whoever runs the server has to see that.
+    pub(super) fn note_full(&self, full: Full, request: &RequestView<'_>) {
+        let passes_on = || request.header("x-forwarded-for").is_some();
+        if let Some(peer) = request.peer.filter(|_| full == Full::Address && passes_on()) {
+            if !self.endpoint.terms().proxies().trusts(peer) {
+                // The first one will do.
+                let _known = self.suspect.set(peer);
+            }
+        }
+    }
+
+    /// The address of a proxy that nobody has named and that has shut somebody out, once.
+    pub(super) fn take_suspect(&self) -> Option<IpAddr> {
+        let suspect = *self.suspect.get()?;
+        (!self.suspect_told.swap(true, Ordering::Relaxed)).then_some(suspect)
     }
 
     /// A place for a connection from this address.

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Brings in what the interop tests talk with: npm's, PyPI's and crates.io's clients and servers at the pinned versions,
-# a headless Chromium, and two forward proxies. Does nothing, quickly, where all of it is already there.
+# a headless Chromium, two forward proxies and nginx. Does nothing, quickly, where all of it is already there.
 #
 #   tests/interop/setup.sh             everything
-#   tests/interop/setup.sh node        only what the Node.js scenarios need; likewise python, rust, chromium, proxies
+#   tests/interop/setup.sh node        only what the Node.js scenarios need; likewise python, rust, chromium, proxies, nginx
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -91,6 +91,14 @@ forward_proxies() {
     PATH="$PATH:/usr/sbin" command -v squid >/dev/null || debian_package squid squid
 }
 
+reverse_proxy() {
+    PATH="$PATH:/usr/sbin" command -v nginx >/dev/null && return
+    # Nobody asked for the service that its package would start: in runlevel 1 it starts none.
+    export RUNLEVEL=1
+    debian_package nginx nginx-light
+    unset RUNLEVEL
+}
+
 case "${1:-all}" in
 all)
     node_packages
@@ -98,11 +106,13 @@ all)
     rust_client
     chromium_browser
     forward_proxies
+    reverse_proxy
     ;;
 node) node_packages ;;
 python) python_packages ;;
 rust) rust_client ;;
 chromium) chromium_browser ;;
 proxies) forward_proxies ;;
-*) fail "unknown part '$1': node, python, rust, chromium, proxies or nothing" ;;
+nginx) reverse_proxy ;;
+*) fail "unknown part '$1': node, python, rust, chromium, proxies, nginx or nothing" ;;
 esac

@@ -1,9 +1,15 @@
 //! `--eio3`: clients of Engine.IO 3 beside those of 4.
 
 use std::process::Command;
+use std::sync::mpsc::{self, Receiver};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::http::Response;
+use sansocket::engineio::CloseReason;
+use sansocket::runtime::engineio::Handle;
+
+use crate::http::{PATIENCE, Response};
+use crate::runtime;
 use crate::server::Server;
 use crate::session::{POLLING, Session, sid_of};
 use crate::websocket::{BINARY, FIN, Message, WebSocket, ask};
@@ -217,21 +223,135 @@ fn without_the_flag_they_are_refused() {
     server.finish();
 }
 
-/// npm `engine.io-client@3`. Wants Node.js, and `npm ci --prefix tests/options/eio3` before it.
-#[test]
-#[ignore = "wants Node.js and a package of npm"]
-fn the_client_of_npm() {
-    let server = Server::with(&["--eio3", "--ping-interval", "300ms", "--ping-timeout", "5s"]);
+/// Runs a script with npm's `engine.io-client@3`; what it printed.
+#[track_caller]
+fn node(script: &str, arguments: &[&str]) -> String {
     let output = Command::new("node")
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/options/eio3/talk.mjs"))
-        .arg(format!("http://{}", server.address))
+        .arg(format!(
+            concat!(env!("CARGO_MANIFEST_DIR"), "/tests/options/eio3/{}"),
+            script
+        ))
+        .args(arguments)
         .output()
         .expect("node runs");
     let (said, errors) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
-    assert!(output.status.success(), "{said}{errors}");
-    assert_eq!(said.lines().count(), 5, "{said}");
+    assert!(output.status.success(), "{arguments:?}: {said}{errors}");
+    println!("{said}");
+    said.into_owned()
+}
+
+/// A server of the library's that knows the word `close-me`, and notes why sessions end.
+struct Closing {
+    url: String,
+    handle: Handle,
+    reasons: Receiver<CloseReason>,
+    thread: JoinHandle<()>,
+}
+
+impl Closing {
+    #[track_caller]
+    fn start() -> Self {
+        let (note, reasons) = mpsc::channel();
+        let (says, bound) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            runtime::block_on(false, async {
+                let server = runtime::Server::builder()
+                    .eio3(true)
+                    .on_message(|sender, message| async move {
+                        if message.as_text() == Some("close-me") {
+                            sender.close();
+                            return Ok(());
+                        }
+                        sender.send(message).await
+                    })
+                    .on_disconnect(move |_, reason| {
+                        let note = note.clone();
+                        async move { note.send(reason) }
+                    })
+                    .bind("127.0.0.1:0")
+                    .await
+                    .expect("a free port");
+                says.send((server.local_addr(), server.handle()))
+                    .expect("somebody waits");
+                server.serve().await.expect("the server ends in order");
+            });
+        });
+        let (address, handle) = bound.recv_timeout(2 * PATIENCE).expect("the server starts");
+        Self {
+            url: format!("http://{address}"),
+            handle,
+            reasons,
+            thread,
+        }
+    }
+
+    #[track_caller]
+    fn expect(&self, expected: CloseReason, plan: &str) {
+        let reason = self.reasons.recv_timeout(2 * PATIENCE).expect("a session ends");
+        assert_eq!(reason, expected, "{plan}");
+    }
+
+    #[track_caller]
+    fn finish(self) {
+        let handle = self.handle.clone();
+        runtime::block_on(false, async move { handle.shutdown(Duration::from_secs(1)).await });
+        self.thread.join().expect("the server's thread");
+        assert_eq!(self.reasons.try_iter().count(), 0, "a session ends once");
+    }
+}
+
+/// The list of `tests/interop`, of npm's `engine.io-client@3`. Wants Node.js, and `npm ci --prefix tests/options/eio3`.
+#[track_caller]
+fn talks(plans: &[&str]) {
+    let server = Server::with(&["--eio3", "--ping-interval", "300ms", "--ping-timeout", "10s"]);
+    let closing = Closing::start();
+    for plan in plans {
+        let said = node(
+            "interop.mjs",
+            &[&format!("http://{}", server.address), &closing.url, plan],
+        );
+        assert_eq!(said.lines().count(), 7, "{said}");
+        closing.expect(CloseReason::ServerDisconnect, plan);
+        // Over a WebSocket this client sends no close packet either: it closes the WebSocket.
+        let polls = plan.starts_with("polling");
+        closing.expect(
+            match polls {
+                true => CloseReason::ClientDisconnect,
+                false => CloseReason::TransportClose,
+            },
+            plan,
+        );
+    }
+    closing.finish();
+    server.finish();
+}
+
+#[test]
+#[ignore = "wants Node.js and a package of npm"]
+fn the_client_of_npm_by_polling() {
+    talks(&["polling"]);
+}
+
+#[test]
+#[ignore = "wants Node.js and a package of npm"]
+fn the_client_of_npm_on_a_websocket() {
+    talks(&["websocket", "websocket in base64"]);
+}
+
+#[test]
+#[ignore = "wants Node.js and a package of npm"]
+fn the_client_of_npm_with_an_upgrade() {
+    talks(&["upgrade"]);
+}
+
+#[test]
+#[ignore = "wants Node.js and a package of npm"]
+fn the_client_of_npm_is_refused_without_the_flag() {
+    let server = Server::start();
+    node("refused.mjs", &[&format!("http://{}", server.address)]);
+    assert_eq!(server.stats().opened, 0);
     server.finish();
 }

@@ -67,6 +67,122 @@ fn people_behind_one_proxy_are_told_apart() {
 }
 
 #[test]
+fn forging_neither_evades_nor_shuts_out() {
+    let limits = ["--max-sessions-per-address", "1", "--max-connections-per-address", "1"];
+    // Networks, and whoever connects: the proxy has the last word.
+    for trusted in ["127.0.0.0/8,10.0.0.0/8", "*"] {
+        let server = Server::with(&[&limits[..], &["--trust-proxy", trusted]].concat());
+        let forged: [&[u8]; 6] = [
+            b"192.0.2.7, 192.0.2.1",
+            b"203.0.113.1,203.0.113.2, 192.0.2.1",
+            b"unknown, 192.0.2.1:4711",
+            b"\xff\xfe, 192.0.2.1",
+            b",,,::ffff:192.0.2.1",
+            b"127.0.0.1, 192.0.2.1",
+        ];
+        let mut opened = None;
+        for forwarded in forged {
+            let response = forwarded_for(&server, forwarded);
+            match opened {
+                None => opened = Some(Session::from_response(&server, &response)),
+                Some(_) => assert_refused(&response, 429, "sessions"),
+            }
+        }
+        // Whom the client has named has a place still.
+        let victim = Session::from_response(&server, &forwarded_for(&server, b"192.0.2.7"));
+        victim.close();
+        opened.expect("one of them was first").close();
+        // Their places are free again.
+        Session::from_response(&server, &forwarded_for(&server, b"192.0.2.1")).close();
+        server.finish();
+    }
+}
+
+/// Opens a session through a proxy that says this, which need not be text.
+#[track_caller]
+fn forwarded_for(server: &Server, value: &[u8]) -> Response {
+    let mut connection = server.connect();
+    let head = format!(
+        "GET {POLLING} HTTP/1.1\r\nHost: {}\r\nX-Forwarded-For: ",
+        connection.host()
+    );
+    connection.send([head.as_bytes(), value, b"\r\n\r\n"].concat());
+    connection.response()
+}
+
+#[test]
+fn a_proxy_does_not_shut_out_who_is_behind_it() {
+    let server = Server::with(&[
+        "--max-sessions-per-address",
+        "1",
+        "--max-connections-per-address",
+        "1",
+        "--trust-proxy",
+        "127.0.0.1",
+    ]);
+    // It has as many connections as it likes.
+    let kept: Vec<Connection> = (0..8).map(|_| served(&server)).collect();
+    // It does not say who they are: nobody has had a session yet, as far as can be told.
+    let sessions: Vec<Session> = (0..4).map(|_| Session::open(&server)).collect();
+    let unknown = server.request("GET", POLLING, &["X-Forwarded-For: unknown"], None);
+    Session::from_response(&server, &unknown).close();
+    // Those that it tells of have a place each, on either transport.
+    for person in ["192.0.2.1", "192.0.2.2"] {
+        let header = format!("X-Forwarded-For: {person}");
+        let (socket, response) = ask(&server, WEBSOCKET, &[&header]);
+        assert_eq!(response.status, 101, "{response:?}");
+        let (_connection, response) = ask(&server, WEBSOCKET, &[&header]);
+        assert_refused(&response, 429, "sessions");
+        assert_refused(&server.request("GET", POLLING, &[&header], None), 429, "sessions");
+        drop(socket);
+    }
+    for session in sessions {
+        session.close();
+    }
+    drop(kept);
+    server.finish();
+}
+
+#[test]
+fn a_proxy_that_is_not_named_is_logged_with_the_remedy_once() {
+    for (limit, what) in [
+        ("--max-sessions-per-address", "sessions"),
+        ("--max-connections-per-address", "connections"),
+    ] {
+        let server = Server::with(&[limit, "1"]);
+        let mut kept = server.connect();
+        let session = Session::from_response(&server, &kept.get(POLLING));
+        // Whoever comes from there directly says nothing of others, and is nobody's proxy.
+        assert_refused(&server.get(POLLING), 429, what);
+        assert_eq!(server.log(), "");
+        for person in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
+            let header = format!("X-Forwarded-For: {person}");
+            assert_refused(&server.request("GET", POLLING, &[&header], None), 429, what);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while !server.log().contains("--trust-proxy 127.0.0.1") {
+            assert!(Instant::now() < deadline, "nothing in the log: {}", server.log());
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(server.log().lines().count(), 1, "{}", server.log());
+        kept.post(&session.target(), "1").assert_ok("ok");
+        drop(kept);
+        wait_until_served(&server);
+    }
+}
+
+#[test]
+fn nobody_is_counted_unless_that_is_asked_for() {
+    // Behind a proxy that nobody has told the server of, and with no limit for an address, which is the default.
+    let server = Server::start();
+    let sessions: Vec<Session> = (0..40).map(|_| Session::open(&server)).collect();
+    for session in sessions {
+        session.close();
+    }
+    server.finish();
+}
+
+#[test]
 fn connections_in_all() {
     let server = Server::with(&["--max-connections", "3"]);
     // They are taken in their order.

@@ -115,3 +115,22 @@ fn the_log_can_not_be_filled_or_forged() {
     );
     server.finish();
 }
+
+#[test]
+fn the_page_of_a_refused_script_is_named_as_it_would_be_let_in() {
+    let server = Server::start();
+    let headers = [
+        "Sec-Fetch-Site: cross-site",
+        "Referer: https://evil.example/page?secret=1",
+    ];
+    server
+        .request("GET", &format!("{POLLING}&j=0"), &headers, None)
+        .assert_error(3);
+    let deadline = Instant::now() + PATIENCE;
+    while !server.log().contains("--cors https://evil.example;") {
+        assert!(Instant::now() < deadline, "not in the log: {}", server.log());
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(!server.log().contains("secret"), "{}", server.log());
+    server.finish();
+}

@@ -102,6 +102,7 @@ impl Server {
         };
         server.address = line
             .strip_prefix("listening on http://")
+            .or_else(|| line.strip_prefix("listening on https://"))
             .and_then(|address| address.trim_end().parse().ok())
             .unwrap_or_else(|| panic!("not the line that was agreed: {line:?}"));
         server

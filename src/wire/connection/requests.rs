@@ -76,12 +76,6 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
 
     /// A head is complete.
     pub(super) fn begin(&mut self, now: Instant, head: &Head<'_>, out: &mut Vec<u8>) {
-        if let Some(full) = self.full {
-            let refusal = Refusal::new(full.status()).message("Too many connections");
-            let mut exchange = Exchange::default();
-            exchange.head_only = head.method == "HEAD";
-            return self.refuse(now, &refusal, &exchange, out);
-        }
         let endpoint = &self.hub.endpoint;
         let mut view = RequestView {
             method: head.method,
@@ -91,6 +85,14 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
             is_secure: self.is_secure(),
             peer: Some(self.peer.ip()),
         };
+        if let Some(full) = self.full {
+            self.hub.note_full(full, &view);
+            self.note_suspect();
+            let refusal = Refusal::new(full.status()).message("Too many connections");
+            let mut exchange = Exchange::default();
+            exchange.head_only = head.method == "HEAD";
+            return self.refuse(now, &refusal, &exchange, out);
+        }
         view.is_secure = view.is_secure || endpoint.terms().proxies().says_secure(&view);
         let look = endpoint.look(&view);
         let mut exchange = Exchange::new(endpoint, &view, &look);
@@ -122,7 +124,10 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
                     .open_for(exchange.version, now, Carrier::WebSocket, E::default(), &view);
                 let cell = match opened {
                     Ok(cell) => cell,
-                    Err(refusal) => return self.refuse(now, &refusal, &exchange, out),
+                    Err(refusal) => {
+                        self.note_suspect();
+                        return self.refuse(now, &refusal, &exchange, out);
+                    }
                 };
                 exchange.set_initial(self.hub.endpoint.terms().initial_lines(&view, None));
                 self.announce(&cell, head, &view, true);
@@ -155,6 +160,13 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         }
     }
 
+    /// Tells the driver of a proxy that nobody has named, if there is something to tell.
+    fn note_suspect(&mut self) {
+        if let Some(address) = self.hub.take_suspect() {
+            self.event = Some(ConnectionEvent::ProxySuspected { address });
+        }
+    }
+
     pub(super) fn open_polling(
         &mut self,
         now: Instant,
@@ -170,6 +182,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         {
             Ok(cell) => cell,
             Err(refusal) => {
+                self.note_suspect();
                 write_answer(&self.hub.endpoint, &Answer::Refused(refusal), &exchange, out);
                 return self.answered(now, exchange.keep_alive);
             }
