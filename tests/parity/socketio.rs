@@ -243,11 +243,8 @@ fn row_40_a_simple_client() {
     runtime::block_on(true, async {
         let mut client = within(builder.connect_simple()).await.expect("it is let in");
         let late = client.call::<u8>("late", &()).timeout(Duration::from_millis(20));
-        let late = within(late).await.map_err(Error::from);
-        assert!(
-            matches!(late, Err(Error::Ack(socketio::AckError::TimedOut))),
-            "{late:?}"
-        );
+        let late = within(late).await;
+        assert!(matches!(late, Err(CallError::Ack(AckError::TimedOut))), "{late:?}");
         assert_eq!(within(client.receive()).await.expect("an event").name, "event");
         let nothing = within(client.receive_timeout(Duration::from_millis(20))).await;
         assert_eq!(nothing.unwrap_err(), ReceiveError::TimedOut);
