@@ -98,8 +98,12 @@ mod application;
 mod ending;
 #[path = "parity/files.rs"]
 mod files;
+#[path = "parity/flags.rs"]
+mod flags;
 #[path = "parity/handshake.rs"]
 mod handshake;
+#[path = "parity/help.rs"]
+mod help;
 #[path = "parity/messages.rs"]
 mod messages;
 #[path = "parity/packets.rs"]

@@ -38,6 +38,7 @@ fn row_27_silence_is_an_end_and_pongs_are_life() {
         "given up too early"
     );
     websocket.assert_closes();
+    drop(websocket);
     hosted.finish();
 }
 
@@ -67,6 +68,7 @@ fn row_29_the_server_says_goodbye() {
     hosted.engine.handle.disconnect(&hosted.engine.sid());
     websocket.assert_text("1");
     websocket.assert_closes();
+    drop(websocket);
     assert_eq!(notes.recv_timeout(PATIENCE), Ok(Note::End("server disconnect")));
     hosted.finish();
 }

@@ -8,6 +8,7 @@ use sansocket::http::StaticFiles;
 use crate::engine::options;
 use crate::host::{Hosted, echo};
 use crate::server::Server;
+use crate::session::sid_of;
 
 /// A directory for one test, which is gone after it.
 struct Directory(PathBuf);
@@ -100,8 +101,11 @@ fn row_32_another_path() {
     for path in ["chat", "/chat", "chat/", "/chat/"] {
         let server = echo(&["--path", path]);
         let target = "/chat/?EIO=4&transport=polling";
-        assert_eq!(server.get(target).status, 200, "{path}");
+        let open = server.get(target);
+        assert_eq!(open.status, 200, "{path}");
         assert_eq!(server.get("/engine.io/?EIO=4&transport=polling").status, 404, "{path}");
+        let target = format!("{target}&sid={}", sid_of(open.text()));
+        server.post(&target, "1").assert_ok("ok");
         server.finish();
     }
 }

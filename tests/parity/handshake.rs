@@ -21,6 +21,7 @@ fn row_1_the_open_packet() {
     let rest = r#""upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000"#;
     response.assert_ok(&format!(r#"0{{"sid":"{sid}",{rest}}}"#));
     assert_eq!(response.header("content-type"), Some("text/plain; charset=UTF-8"));
+    Session::from_response(&server, &response).close();
     server.finish();
 }
 
@@ -29,6 +30,7 @@ fn row_2_the_grace_is_announced() {
     let server = echo(&["--ping-interval", "25s", "--ping-interval-grace", "2s"]);
     let response = server.get(POLLING);
     assert!(response.text().contains(r#""pingInterval":27000,"#), "{response:?}");
+    Session::from_response(&server, &response).close();
     server.finish();
 }
 

@@ -50,6 +50,7 @@ fn row_38_refusals() {
     client.enter("/", "");
     client.send("0");
     client.expect_end();
+    drop(client);
     server.finish();
 }
 

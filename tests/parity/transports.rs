@@ -38,8 +38,9 @@ fn row_22_the_upgrade() {
     websocket.assert_echoes("here");
     session.get().assert_error(3);
     session.post("4there").assert_error(3);
-    let (_connection, again) = ask(&server, &session.websocket_target(), &[]);
+    let (again_connection, again) = ask(&server, &session.websocket_target(), &[]);
     again.assert_error(3);
+    drop(again_connection);
     websocket.assert_echoes("still here");
     websocket.close();
     server.finish();
@@ -52,10 +53,12 @@ fn row_23_a_wrong_probe_costs_nothing_but_its_websocket() {
     let mut wrong = session.websocket();
     wrong.text("2wrong");
     wrong.assert_closes();
+    drop(wrong);
     session.assert_echoes("after a wrong probe");
     let mut wrong = session.probe();
     wrong.text("4wrong");
     wrong.assert_closes();
+    drop(wrong);
     session.assert_echoes("after a wrong second packet");
     session.close();
     server.finish();
@@ -86,6 +89,7 @@ fn row_25_a_message_above_the_limit_ends_it() {
     assert_eq!(websocket.message(), Message::Binary(vec![0; 1000]));
     websocket.binary(&[0; 1001]);
     assert_eq!(websocket.assert_closes(), Some(1009));
+    drop(websocket);
     assert_eq!(notes.recv_timeout(PATIENCE), Ok(Note::Message(vec![0; 1000].into())));
     assert_eq!(notes.recv_timeout(PATIENCE), Ok(Note::End("transport error")));
     hosted.finish();
@@ -99,6 +103,7 @@ fn row_26_an_unknown_packet_ends_it() {
     let mut websocket = WebSocket::open(&hosted.server);
     websocket.text("9what");
     websocket.assert_closes();
+    drop(websocket);
     assert_eq!(notes.recv_timeout(PATIENCE), Ok(Note::End("parse error")));
     hosted.finish();
 }
