@@ -3,12 +3,13 @@
 //! The session owns the future of its handler. While it polls, a task of the session's own runs it; once it has a
 //! WebSocket, that connection's task does, so that an echo wakes nobody else.
 
+use core::any::Any;
 use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
 use std::boxed::Box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use super::log::log;
 
@@ -18,6 +19,8 @@ pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 #[derive(Default)]
 pub struct App {
     slot: Mutex<Slot>,
+    /// The session's data, for whoever asks by its id. It is the socket's: this must not keep it.
+    data: OnceLock<Weak<Data>>,
 }
 
 impl core::fmt::Debug for App {
@@ -57,7 +60,22 @@ pub(crate) enum Runner {
     Carrier,
 }
 
+/// What a connect handler returned.
+type Data = dyn Any + Send + Sync;
+
 impl App {
+    /// Lets the session's data be found, for as long as there is anybody who has it.
+    pub(crate) fn set_data<D: Send + Sync + 'static>(&self, data: &Arc<D>) {
+        let data: Weak<D> = Arc::downgrade(data);
+        // A session is given to the application once.
+        let _first = self.data.set(data);
+    }
+
+    /// The session's data, if it is of this type.
+    pub(crate) fn data<D: Send + Sync + 'static>(&self) -> Option<Arc<D>> {
+        self.data.get()?.upgrade()?.downcast().ok()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Slot> {
         // No code of the application's runs under this lock.
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)

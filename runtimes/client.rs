@@ -226,6 +226,11 @@ impl Shared {
 
     /// The next event; `None` when there will be none any more.
     pub(crate) fn poll_event(&self, cx: &mut Context<'_>) -> Poll<Option<ClientEvent>> {
+        self.take_event(Some(cx))
+    }
+
+    /// The same without waiting, where nobody is to be woken.
+    pub(crate) fn take_event(&self, waits: Option<&mut Context<'_>>) -> Poll<Option<ClientEvent>> {
         let (event, waker) = {
             let mut state = self.lock();
             let before = state.holds_up();
@@ -233,7 +238,9 @@ impl Shared {
                 Some(event) => Poll::Ready(Some(event)),
                 None if state.over.is_some() => Poll::Ready(None),
                 None => {
-                    state.receiver = Some(cx.waker().clone());
+                    if let Some(cx) = waits {
+                        state.receiver = Some(cx.waker().clone());
+                    }
                     Poll::Pending
                 }
             };

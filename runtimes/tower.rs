@@ -129,8 +129,9 @@ impl<R: Runtime> Layer<R> {
         self
     }
 
-    /// The HTTP server has TLS: pages of the same host are then those of `https`. Otherwise a request tells by its URI or, of
-    /// a trusted proxy, by its headers.
+    /// The HTTP server has TLS: pages of the same host are then those of `https`. Otherwise a request tells by its URI, by a
+    /// [`TlsInfo`](crate::http::TlsInfo) in its extensions (which connect handlers are shown) or, of a trusted proxy, by its
+    /// headers.
     #[must_use]
     pub fn secure(mut self) -> Self {
         self.is_secure = true;

@@ -145,7 +145,7 @@
 //!
 //! # Errors
 //!
-//! They say who is to blame. A peer that breaks the protocol is a [`Violation`](engineio::Violation), for logs: the session
+//! Each says [what kind it is](Category), [who can do something about it](Blame) and whether another try can help. A peer that breaks the protocol is a [`Violation`](engineio::Violation), for logs: the session
 //! has already drawn the consequences. A message that will not be sent is given back, in [`SendError`] or
 //! [`engineio::SendError`]; an event's arguments in [`socketio::EmitError`]. An acknowledgement that does not come is a
 //! [`socketio::AckError`]. A client that can not connect says why in a `ConnectError`,
@@ -165,6 +165,7 @@ pub mod engineio;
 mod error;
 #[cfg(feature = "std")]
 pub mod http;
+mod json;
 pub mod socketio;
 pub mod time;
 #[cfg(feature = "wire")]
@@ -175,7 +176,8 @@ pub mod wire;
 pub mod runtime;
 
 pub use backoff::Backoff;
-pub use error::{Error, Result, SendError};
+pub use error::{Blame, Category, Error, Result, SendError, TryRecvError};
+pub use json::{DecodeError, EncodeError};
 
 #[cfg(feature = "async-std")]
 pub use runtime::async_std;

@@ -47,3 +47,5 @@ mod reasons;
 mod sending;
 #[path = "server/styles.rs"]
 mod styles;
+#[path = "server/verbs.rs"]
+mod verbs;

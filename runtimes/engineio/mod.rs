@@ -13,7 +13,7 @@ mod socket;
 
 pub use crate::Backoff;
 pub use crate::engineio::SendError as TrySendError;
-pub use crate::error::SendError;
+pub use crate::error::{SendError, TryRecvError};
 pub use crate::wire::Stats;
 pub use crate::wire::client::{ConnectError, ErrorKind};
 pub use builder::Builder;
@@ -21,7 +21,7 @@ pub(crate) use builder::os_entropy;
 pub(in crate::runtime) use client::Parts;
 pub use client::{Client, ClientBuilder, ClientEvent, ClientHandlers, ClientSender};
 pub use fallback::{Answering, Fallback, FilesOr};
-pub use handle::Handle;
+pub use handle::{Handle, SessionInfo};
 #[cfg(feature = "tower")]
 pub(in crate::runtime) use server::Hosted;
 pub use server::{Events, Outcome, Server};

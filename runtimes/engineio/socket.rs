@@ -6,8 +6,10 @@ use core::ops::Deref;
 use core::task::{Context, Poll};
 use std::sync::Arc;
 
-use super::{SendError, TrySendError};
-use crate::engineio::{Closed, Data, Event, Sid, Transport};
+use serde_core::Serialize;
+
+use super::{SendError, TryRecvError, TrySendError};
+use crate::engineio::{Closed, Data, Event, Session, Sid, Transport};
 use crate::runtime::app::App;
 use crate::runtime::log::{log, prefix};
 use crate::wire::Cell;
@@ -64,19 +66,28 @@ impl<D> Deref for Socket<D> {
     }
 }
 
-impl<D> Socket<D> {
+impl<D: Send + Sync + 'static> Socket<D> {
     pub(super) fn new(cell: Arc<Cell<App>>, data: D) -> Self {
         let sid = cell.look(|session| session.sid().clone());
+        let data = Arc::new(data);
+        cell.extra.set_data(&data);
         Self {
-            sender: Sender {
-                cell,
-                sid,
-                data: Arc::new(data),
-            },
+            sender: Sender { cell, sid, data },
             in_a_row: 0,
         }
     }
+}
 
+impl<D: Send + Sync + 'static> Sender<D> {
+    /// That of a session which was given to the application, if its data is of this type.
+    pub(super) fn find(cell: Arc<Cell<App>>, sid: &Sid) -> Option<Self> {
+        let data = cell.extra.data()?;
+        let sid = sid.clone();
+        Some(Self { cell, sid, data })
+    }
+}
+
+impl<D> Socket<D> {
     /// The next message; `None` when the session is over and everything that came was taken. [`Sender::closed`] says why.
     ///
     /// Cancel-safe: a message is taken when the future is ready, and not before. While nobody calls this, at most
@@ -103,15 +114,36 @@ impl<D> Socket<D> {
                     self.in_a_row += 1;
                     return Poll::Ready(Some(data));
                 }
-                // Senders are woken by the cell; the transport can be asked for.
-                Some(Event::Writable) => {}
-                Some(Event::Upgraded) => log!(debug, "session {}… upgraded", prefix(&self.sid)),
-                Some(Event::Closed(closed)) => {
-                    log!(debug, "session {}… closed: {}", prefix(&self.sid), closed.reason);
-                    return Poll::Ready(None);
-                }
+                Some(event) => self.note(&event),
                 None => return Poll::Ready(None),
             }
+        }
+    }
+
+    /// The next message, if it is there already. Waits for nothing, so call [`recv`](Self::recv) where there is nothing else
+    /// to do.
+    ///
+    /// # Errors
+    /// See [`TryRecvError`]; it turns into [`Error`](crate::Error) with `?`.
+    pub fn try_recv(&mut self) -> Result<Data, TryRecvError> {
+        loop {
+            let look = |session: &mut Session| (session.poll_event(), session.closed().is_some());
+            match self.sender.cell.with(look) {
+                (Some(Event::Message(data)), _) => return Ok(data),
+                (Some(event), _) => self.note(&event),
+                (None, true) => return Err(TryRecvError::Closed),
+                (None, false) => return Err(TryRecvError::Empty),
+            }
+        }
+    }
+
+    /// Something has happened that is no message.
+    fn note(&self, event: &Event) {
+        match event {
+            Event::Upgraded => log!(debug, "session {}… upgraded", prefix(&self.sid)),
+            Event::Closed(closed) => log!(debug, "session {}… closed: {}", prefix(&self.sid), closed.reason),
+            // Senders are woken by the cell.
+            Event::Writable | Event::Message(_) => {}
         }
     }
 
@@ -157,16 +189,19 @@ impl<D> Sender<D> {
     /// # Errors
     /// Gives the message back: see [`SendError`].
     pub async fn send(&self, message: impl Into<Data>) -> Result<(), SendError> {
-        let mut message = Some(message.into());
-        let mut waiting = Waiting {
-            cell: &self.cell,
-            place: None,
-        };
-        match poll_fn(|cx| self.cell.poll_send(cx, &mut message, &mut waiting.place)).await {
-            Ok(()) => Ok(()),
-            Err(TrySendError::TooLarge(data)) => Err(SendError::TooLarge(data)),
-            Err(error) => Err(SendError::Closed(error.into_data())),
-        }
+        send(&self.cell, message.into()).await
+    }
+
+    /// Sends a value as a text message that holds its JSON, as [`send`](Self::send) does: for clients that know no types.
+    /// [`Data::json`] is the other way; [`Data::from_json`] makes the message alone, for the other ways to send.
+    ///
+    /// # Errors
+    /// [`Error::Encode`](crate::Error::Encode): the value has no JSON form. [`Error::Send`](crate::Error::Send) gives the
+    /// message back.
+    pub async fn send_json<T: Serialize + ?Sized>(&self, value: &T) -> crate::Result<()> {
+        // Encoded at once: what waits need not be shared between threads.
+        let message = Data::from_json(value);
+        Ok(self.send(message?).await?)
     }
 
     /// Sends a message if there is room for it now.
@@ -213,6 +248,17 @@ impl<D> Sender<D> {
     /// Once the session is over: the messages that were never handed to a transport, in order. Gives each of them once.
     pub fn take_unsent(&self) -> std::vec::Vec<Data> {
         self.cell.with(|session| session.take_unsent().collect())
+    }
+}
+
+/// Queues a message, once there is room.
+pub(super) async fn send(cell: &Cell<App>, message: Data) -> Result<(), SendError> {
+    let mut message = Some(message);
+    let mut waiting = Waiting { cell, place: None };
+    match poll_fn(|cx| cell.poll_send(cx, &mut message, &mut waiting.place)).await {
+        Ok(()) => Ok(()),
+        Err(TrySendError::TooLarge(data)) => Err(SendError::TooLarge(data)),
+        Err(error) => Err(SendError::Closed(error.into_data())),
     }
 }
 

@@ -15,7 +15,7 @@ use hyper::upgrade::OnUpgrade;
 use super::body::{Ours, Text};
 use super::upgraded::UpgradedStream;
 use super::{BoxError, Layer};
-use crate::http::{Headers, RequestView};
+use crate::http::{Headers, RequestView, TlsInfo};
 use crate::runtime::Runtime;
 use crate::runtime::app::{App, BoxFuture};
 use crate::runtime::driver::{ConnectionTask, Shared};
@@ -68,16 +68,18 @@ impl<R: Runtime> Layer<R> {
             authority: uri.authority().map(|authority| authority.as_str()),
         };
         let peer = (self.find_peer)(request.extensions());
+        let tls = request.extensions().get::<TlsInfo>();
         let head = HostedHead {
             view: RequestView {
                 method: request.method().as_str(),
                 path: uri.path(),
                 query: uri.query().unwrap_or_default(),
                 headers: &heads,
-                is_secure: self.is_secure || uri.scheme_str() == Some("https"),
+                is_secure: self.is_secure || tls.is_some() || uri.scheme_str() == Some("https"),
                 peer: None,
             },
             peer,
+            tls,
             has_body: has_body(request.headers()),
             may_switch: request.extensions().get::<OnUpgrade>().is_some(),
         };

@@ -45,6 +45,36 @@ impl CloseReason {
             Self::TransportError => "transport error",
         }
     }
+
+    /// What python-engineio's server calls it: one of its five reasons, the nearest one. Where this end has given the
+    /// client up for something that it did, that is a `server disconnect`, as there.
+    pub const fn as_python_server(self) -> &'static str {
+        match self {
+            Self::ClientDisconnect => "client disconnect",
+            Self::PingTimeout => "ping timeout",
+            Self::ConnectTimeout | Self::ParseError | Self::Refused | Self::ServerDisconnect | Self::Stalled => {
+                "server disconnect"
+            }
+            Self::TransportClose => "transport close",
+            Self::TransportError => "transport error",
+        }
+    }
+
+    /// What python-engineio's client calls it: one of its three reasons. Whatever neither end has asked for is a
+    /// `transport error` there.
+    pub const fn as_python_client(self) -> &'static str {
+        match self {
+            Self::ClientDisconnect => "client disconnect",
+            Self::ServerDisconnect => "server disconnect",
+            Self::ConnectTimeout
+            | Self::ParseError
+            | Self::PingTimeout
+            | Self::Refused
+            | Self::Stalled
+            | Self::TransportClose
+            | Self::TransportError => "transport error",
+        }
+    }
 }
 
 impl fmt::Display for CloseReason {
@@ -67,4 +97,41 @@ pub struct Closed {
     /// poll shows that the previous response arrived, and a pong that everything before its ping did. For a client, the
     /// answer to a POST shows that it arrived; on a WebSocket nothing shows anything, so all that went there are counted.
     pub in_doubt: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CloseReason::{self, *};
+
+    /// All of them: one that is missing here does not compile below.
+    const ALL: [CloseReason; 9] = [
+        ClientDisconnect,
+        ConnectTimeout,
+        ParseError,
+        PingTimeout,
+        Refused,
+        ServerDisconnect,
+        Stalled,
+        TransportClose,
+        TransportError,
+    ];
+
+    #[test]
+    fn each_has_a_name_in_python() {
+        for reason in ALL {
+            let (server, client) = match reason {
+                ClientDisconnect => ("client disconnect", "client disconnect"),
+                ConnectTimeout | ParseError | Refused | Stalled => ("server disconnect", "transport error"),
+                PingTimeout => ("ping timeout", "transport error"),
+                ServerDisconnect => ("server disconnect", "server disconnect"),
+                TransportClose => ("transport close", "transport error"),
+                TransportError => ("transport error", "transport error"),
+            };
+            assert_eq!(
+                (reason.as_python_server(), reason.as_python_client()),
+                (server, client),
+                "{reason}"
+            );
+        }
+    }
 }

@@ -12,8 +12,11 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::{Buf as _, Bytes};
+use serde_core::Serialize;
+use serde_core::de::DeserializeOwned;
 
 use super::Handshake;
+use crate::json::{DecodeError, EncodeError};
 
 /// Text that is known to be UTF-8, and is cheap to clone and to slice.
 pub use bytestring::ByteString as Str;
@@ -47,6 +50,35 @@ impl Data {
             Self::Text(text) => Some(text),
             Self::Binary(_) => None,
         }
+    }
+
+    /// The value that the message holds as JSON, whether it came as text or as bytes.
+    ///
+    /// Nothing is ever parsed unasked: the text `5` is not a number, and one of a hundred digits stays what it is, until
+    /// somebody asks for a type.
+    ///
+    /// ```
+    /// use sansocket::engineio::Data;
+    ///
+    /// let message = Data::from_json(&("lobby", [1, 2]))?;
+    /// assert_eq!(message.as_text(), Some(r#"["lobby",[1,2]]"#));
+    /// assert_eq!(message.json::<(String, Vec<u8>)>()?, ("lobby".to_string(), vec![1, 2]));
+    /// assert!(Data::from("5").json::<String>().is_err(), "as JSON it is a number");
+    /// # Ok::<(), sansocket::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// It is no JSON, is nested too deeply (more than 127 levels), or is not such a value.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        Ok(serde_json::from_slice(self.as_bytes())?)
+    }
+
+    /// A text message that holds this value as JSON, without any spaces.
+    ///
+    /// # Errors
+    /// The value has no JSON form: see [`EncodeError`].
+    pub fn from_json(value: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
+        Ok(Self::from(serde_json::to_string(value)?))
     }
 
     /// A small part of a large body is copied: whoever keeps the message must not keep the body.

@@ -18,6 +18,7 @@ mod response;
 #[cfg(feature = "wire")]
 mod static_files;
 mod terms;
+mod tls_info;
 
 pub use compression::{Coding, Compression};
 pub use cookie::{Cookie, SameSite};
@@ -32,3 +33,4 @@ pub use response::Response;
 #[cfg(feature = "wire")]
 pub use static_files::StaticFiles;
 pub use terms::Terms;
+pub use tls_info::TlsInfo;

@@ -1,5 +1,6 @@
 //! A request that is kept: for connect handlers and for other paths than the endpoint's.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -7,7 +8,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
-use super::{Headers, RequestView};
+use super::{Headers, RequestView, TlsInfo};
 
 /// An HTTP request, as the client sent it.
 ///
@@ -22,7 +23,7 @@ pub struct Request {
     peer: SocketAddr,
     client: IpAddr,
     is_secure: bool,
-    certificate: Option<Bytes>,
+    tls: Option<Box<TlsInfo>>,
 }
 
 impl Request {
@@ -45,14 +46,14 @@ impl Request {
             peer,
             client: peer.ip(),
             is_secure: view.is_secure,
-            certificate: None,
+            tls: None,
         }
     }
 
     #[must_use]
-    #[cfg(feature = "tls")]
-    pub(crate) fn with_certificate(mut self, certificate: Option<Bytes>) -> Self {
-        self.certificate = certificate;
+    #[cfg(feature = "wire")]
+    pub(crate) fn with_tls(mut self, tls: Option<TlsInfo>) -> Self {
+        self.tls = tls.map(Box::new);
         self
     }
 
@@ -124,7 +125,13 @@ impl Request {
 
     /// The certificate that the client has shown over TLS, and that was found to be good, in DER.
     pub fn client_certificate(&self) -> Option<&Bytes> {
-        self.certificate.as_ref()
+        self.tls()?.certificates.first()
+    }
+
+    /// What is known of the TLS that it came over, to this server: its version, the name that was asked for, the client's
+    /// certificates. `None` without, and behind a proxy that ends TLS.
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.tls.as_deref()
     }
 
     fn view(&self) -> RequestView<'_> {

@@ -18,7 +18,7 @@ use super::hub::{Cell, Hub};
 use super::routing::{Decision, decide, push, refused_origin};
 use super::ws::{Handshake, WebSocket};
 use crate::engineio::{Answer, Carrier, ErrorCode, Input, Refusal, ReqId, Session, Transmit};
-use crate::http::{Request, RequestView};
+use crate::http::{Request, RequestView, TlsInfo};
 use crate::time::Instant;
 
 /// The head of a request that somebody else has read.
@@ -28,6 +28,8 @@ pub struct HostedHead<'a> {
     pub view: RequestView<'a>,
     /// The other end of its connection, where that is known.
     pub peer: Option<SocketAddr>,
+    /// What is known of its TLS, which is somebody else's too.
+    pub tls: Option<&'a TlsInfo>,
     /// Whether it says that a body follows.
     pub has_body: bool,
     /// Whether its connection can become a WebSocket.
@@ -204,7 +206,9 @@ impl<E: Default + Send + Sync + 'static> HostedRequest<E> {
                 cell: cell.clone(),
                 request: hub.keeps_requests.then(|| {
                     let client = endpoint.terms().proxies().client(&view);
-                    Request::new(&view, headers, peer).with_client(client)
+                    Request::new(&view, headers, peer)
+                        .with_client(client)
+                        .with_tls(head.tls.cloned())
                 }),
                 carried: false,
             });

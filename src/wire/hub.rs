@@ -225,7 +225,7 @@ impl<E: Send + Sync + 'static> Hub<E> {
     #[cfg(test)]
     pub(super) fn open(self: &Arc<Self>, now: Instant, carrier: Carrier, extra: E) -> Arc<Cell<E>> {
         let sid = self.draw_sid();
-        self.insert(Version::V4, now, carrier, extra, sid, None)
+        self.insert(Version::V4, now, carrier, extra, sid, (None, None))
             .unwrap_or_else(|_| unreachable!("ids are not drawn twice"))
     }
 
@@ -243,14 +243,15 @@ impl<E: Send + Sync + 'static> Hub<E> {
     ) -> Result<Arc<Cell<E>>, Refusal> {
         let terms = self.endpoint.terms();
         terms.allow(request)?;
-        let seat = self.session_seats.take(terms.proxies().client(request));
+        let client = terms.proxies().client(request);
+        let seat = self.session_seats.take(client);
         let mut seat = Some(seat.map_err(|full| Refusal::new(full.status()).message("Too many sessions"))?);
         for _ in 0..TRIES {
             let sid = match terms.session_id(request) {
                 Some(made) => made.map_err(Refusal::of)?,
                 None => self.draw_sid(),
             };
-            match self.insert(version, now, carrier, extra, sid, seat.take()) {
+            match self.insert(version, now, carrier, extra, sid, (client, seat.take())) {
                 Ok(cell) => return Ok(cell),
                 Err((given_back, seat_back)) => (extra, seat) = (given_back, seat_back),
             }
@@ -272,7 +273,7 @@ impl<E: Send + Sync + 'static> Hub<E> {
         carrier: Carrier,
         extra: E,
         sid: Sid,
-        seat: Option<Seat>,
+        (client, seat): (Option<IpAddr>, Option<Seat>),
     ) -> Result<Arc<Cell<E>>, (E, Option<Seat>)> {
         let shard = shard_of(sid.as_str());
         let mut sessions = lock(&self.shards[shard].sessions);
@@ -284,6 +285,8 @@ impl<E: Send + Sync + 'static> Hub<E> {
             shard,
             number: self.next_session.fetch_add(1, Ordering::Relaxed),
             hub: self.clone(),
+            client,
+            opened: now,
             state: Mutex::new(CellState {
                 session: Session::of(version, self.config.clone(), now, sid.clone(), carrier),
                 seat,
@@ -463,6 +466,8 @@ pub struct Cell<E> {
     shard: usize,
     number: u64,
     hub: Arc<Hub<E>>,
+    client: Option<IpAddr>,
+    opened: Instant,
     state: Mutex<CellState>,
 }
 
@@ -518,6 +523,17 @@ impl<E: Send + Sync + 'static> Cell<E> {
     /// What time it is.
     pub fn now(&self) -> Instant {
         self.hub.now()
+    }
+
+    /// The address of whoever has opened the session, where it is known:
+    /// [`Request::client`](crate::http::Request::client).
+    pub fn client(&self) -> Option<IpAddr> {
+        self.client
+    }
+
+    /// How long ago the session was asked for.
+    pub fn age(&self) -> Duration {
+        self.now().saturating_duration_since(self.opened)
     }
 
     /// A deadline for what is above the session, kept with all the others of the server.

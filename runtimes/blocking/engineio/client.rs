@@ -7,7 +7,9 @@ use std::string::String;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::{Backoff, ClientEvent, SendError, TrySendError, wait_for};
+use serde_core::Serialize;
+
+use super::{Backoff, ClientEvent, SendError, TryRecvError, TrySendError, wait_for};
 use crate::engineio::{Closed, Data, Sid, Transport};
 use crate::error::Result;
 use crate::runtime::app::BoxFuture;
@@ -87,6 +89,14 @@ impl Client {
         wait_for(self.client.recv(), patience)
     }
 
+    /// The next message, if it is there already. Waits for nothing.
+    ///
+    /// # Errors
+    /// See [`TryRecvError`]; it turns into [`Error`](crate::Error) with `?`.
+    pub fn try_recv(&mut self) -> Result<Data, TryRecvError> {
+        self.client.try_recv()
+    }
+
     /// The next thing that happens, messages included; `None` after the last one.
     pub fn event(&mut self) -> Option<ClientEvent> {
         block_on(self.client.event())
@@ -121,6 +131,16 @@ impl ClientSender {
     /// Gives the message back: see [`SendError`].
     pub fn send(&self, message: impl Into<Data>) -> Result<(), SendError> {
         block_on(self.0.send(message))
+    }
+
+    /// Sends a value as a text message that holds its JSON: as the async
+    /// [`ClientSender::send_json`](generic::ClientSender::send_json).
+    ///
+    /// # Errors
+    /// [`Error::Encode`](crate::Error::Encode): the value has no JSON form. [`Error::Send`](crate::Error::Send) gives the
+    /// message back.
+    pub fn send_json<T: Serialize + ?Sized>(&self, value: &T) -> Result<()> {
+        block_on(self.0.send_json(value))
     }
 
     /// Sends a message if there is room for it now.

@@ -6,7 +6,8 @@ mod server;
 mod socket;
 
 pub use crate::runtime::engineio::{
-    Backoff, ClientEvent, ClientHandlers, ConnectError, ErrorKind, Events, SendError, Stats, TrySendError,
+    Backoff, ClientEvent, ClientHandlers, ConnectError, ErrorKind, Events, SendError, SessionInfo, Stats, TryRecvError,
+    TrySendError,
 };
 pub use client::{Client, ClientBuilder, ClientSender};
 pub use fallback::Fallback;

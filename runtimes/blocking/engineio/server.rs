@@ -1,5 +1,6 @@
 //! The server on threads.
 
+use core::borrow::Borrow;
 use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -9,8 +10,8 @@ use std::string::String;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::{Fallback, Sender, Socket, Stats, TrySendError};
-use crate::engineio::{CloseReason, Config, Data, Refusal, Sid, Transport};
+use super::{Fallback, SendError, Sender, SessionInfo, Socket, Stats, TrySendError};
+use crate::engineio::{CloseReason, Config, Data, Packet, Refusal, Sid, Transport};
 use crate::error::Result;
 use crate::http::{Compression, Cookie, Cors, ExtraHeaders, Request, RequestView, Response, TrustedProxies};
 use crate::runtime::app::BoxFuture;
@@ -324,6 +325,58 @@ impl Handle {
         self.0.sessions()
     }
 
+    /// What can be told about each session, in the order in which they were opened.
+    pub fn session_infos(&self) -> Vec<SessionInfo> {
+        self.0.session_infos()
+    }
+
+    /// What can be told about one session; `None` where it does not exist.
+    pub fn session_info(&self, sid: &Sid) -> Option<SessionInfo> {
+        self.0.session_info(sid)
+    }
+
+    /// What carries a session's messages at the moment; `None` where it does not exist.
+    pub fn transport(&self, sid: &Sid) -> Option<Transport> {
+        self.0.transport(sid)
+    }
+
+    /// One session with its data, for whoever knows its id: as the async [`Handle::socket`](generic::Handle::socket).
+    pub fn socket<D: Send + Sync + 'static>(&self, sid: &Sid) -> Option<Sender<D>> {
+        self.0.socket(sid).map(Sender::new)
+    }
+
+    /// Sends a message to one session, waiting for room in its queue.
+    ///
+    /// # Errors
+    /// Gives the message back: see [`SendError`]; a session that does not exist is [`SendError::Closed`].
+    pub fn send(&self, sid: &Sid, message: impl Into<Data>) -> Result<(), SendError> {
+        block_on(self.0.send(sid, message))
+    }
+
+    /// Sends a packet that is the application's to send: as the async
+    /// [`Handle::send_packet`](generic::Handle::send_packet).
+    ///
+    /// # Errors
+    /// [`Error::Unusable`](crate::Error::Unusable) for packets that the session sends itself.
+    pub fn send_packet(&self, sid: &Sid, packet: Packet) -> Result<()> {
+        block_on(self.0.send_packet(sid, packet))
+    }
+
+    /// Sends a message to every session that is open, waits for nobody, and gives back whom it was not sent to: as the async
+    /// [`Handle::broadcast`](generic::Handle::broadcast).
+    pub fn broadcast(&self, message: impl Into<Data>) -> Vec<(Sid, TrySendError)> {
+        self.0.broadcast(message)
+    }
+
+    /// The same for some sessions: as the async [`Handle::broadcast_to`](generic::Handle::broadcast_to).
+    pub fn broadcast_to<S: Borrow<Sid>>(
+        &self,
+        sids: impl IntoIterator<Item = S>,
+        message: impl Into<Data>,
+    ) -> Vec<(Sid, TrySendError)> {
+        self.0.broadcast_to(sids, message)
+    }
+
     /// Sends a message to one session, if there is room for it now.
     ///
     /// # Errors
@@ -335,6 +388,11 @@ impl Handle {
     /// Ends one session in order. Does nothing where it does not exist.
     pub fn disconnect(&self, sid: &Sid) {
         self.0.disconnect(sid);
+    }
+
+    /// Ends all sessions in order. The server goes on, and clients can come back at once.
+    pub fn disconnect_all(&self) {
+        self.0.disconnect_all();
     }
 
     /// Ends the server in order, as the async [`Handle::shutdown`](generic::Handle::shutdown) does, and waits for that. Not

@@ -4,7 +4,9 @@ use core::ops::Deref;
 use core::time::Duration;
 use std::vec::Vec;
 
-use super::{SendError, TrySendError, wait_for};
+use serde_core::Serialize;
+
+use super::{SendError, TryRecvError, TrySendError, wait_for};
 use crate::engineio::{Closed, Data, Sid, Transport};
 use crate::runtime::blocking::block_on;
 use crate::runtime::engineio as generic;
@@ -66,6 +68,14 @@ impl<D> Socket<D> {
         wait_for(self.socket.recv(), patience)
     }
 
+    /// The next message, if it is there already. Waits for nothing.
+    ///
+    /// # Errors
+    /// See [`TryRecvError`]; it turns into [`Error`](crate::Error) with `?`.
+    pub fn try_recv(&mut self) -> Result<Data, TryRecvError> {
+        self.socket.try_recv()
+    }
+
     /// A clone for other threads. Sending does not keep the session open: it closes when the `Socket` is dropped.
     pub fn sender(&self) -> Sender<D> {
         self.sender.clone()
@@ -87,6 +97,16 @@ impl<D> Sender<D> {
     /// Gives the message back: see [`SendError`].
     pub fn send(&self, message: impl Into<Data>) -> Result<(), SendError> {
         block_on(self.0.send(message))
+    }
+
+    /// Sends a value as a text message that holds its JSON: as the async
+    /// [`Sender::send_json`](generic::Sender::send_json).
+    ///
+    /// # Errors
+    /// [`Error::Encode`](crate::Error::Encode): the value has no JSON form. [`Error::Send`](crate::Error::Send) gives the
+    /// message back.
+    pub fn send_json<T: Serialize + ?Sized>(&self, value: &T) -> crate::Result<()> {
+        block_on(self.0.send_json(value))
     }
 
     /// Sends a message if there is room for it now.

@@ -12,7 +12,9 @@ use std::string::ToString;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::{SendError, TrySendError};
+use serde_core::Serialize;
+
+use super::{SendError, TryRecvError, TrySendError};
 use crate::engineio::{Closed, Data, Sid, Transport};
 use crate::error::{Error, Result};
 use crate::runtime::Runtime;
@@ -114,6 +116,23 @@ impl<R> Client<R> {
         }
     }
 
+    /// The next message, if it is there already. Waits for nothing.
+    ///
+    /// # Errors
+    /// See [`TryRecvError`]; it turns into [`Error`] with `?`. With reconnection it is [`TryRecvError::Empty`] between two
+    /// sessions.
+    pub fn try_recv(&mut self) -> Result<Data, TryRecvError> {
+        loop {
+            match self.sender.shared.take_event(None) {
+                Poll::Ready(Some(ClientEvent::Message(data))) => return Ok(data),
+                Poll::Ready(Some(ClientEvent::TooLarge(data))) => self.sender.shared.lock().give_back(data),
+                Poll::Ready(Some(_)) => {}
+                Poll::Ready(None) => return Err(TryRecvError::Closed),
+                Poll::Pending => return Err(TryRecvError::Empty),
+            }
+        }
+    }
+
     /// The next thing that happens, messages included; `None` after the last one. For those who want to see sessions come
     /// and go. Cancel-safe.
     ///
@@ -198,6 +217,17 @@ impl ClientSender {
             })
         })
         .await
+    }
+
+    /// Sends a value as a text message that holds its JSON, as [`send`](Self::send) does. [`Data::json`] is the other way;
+    /// [`Data::from_json`] makes the message alone.
+    ///
+    /// # Errors
+    /// [`Error::Encode`]: the value has no JSON form. [`Error::Send`] gives the message back.
+    pub async fn send_json<T: Serialize + ?Sized>(&self, value: &T) -> Result<()> {
+        // Encoded at once: what waits need not be shared between threads.
+        let message = Data::from_json(value);
+        Ok(self.send(message?).await?)
     }
 
     /// Sends a message if there is room for it now.

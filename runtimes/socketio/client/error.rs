@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::string::String;
 use std::sync::Arc;
 
-use crate::error::Error;
+use crate::error::{Blame, Category, Class, Classify, Error, answers};
 use crate::socketio::client::NamespaceError;
 use crate::socketio::{AckError, Args, DecodeError, EmitError, EncodeError, Json};
 use crate::wire::client::ConnectError;
@@ -77,9 +77,45 @@ impl From<Error> for ConnectFailed {
     }
 }
 
-impl From<ConnectFailed> for Error {
-    fn from(error: ConnectFailed) -> Self {
-        Self::application(error)
+answers!(ConnectFailed, EmitFailed, CallError, ReceiveError);
+
+impl Classify for ConnectFailed {
+    fn class(&self) -> Class {
+        match self {
+            Self::Refused(_) => Class::lasting(Category::ConnectionFailed, Blame::Peer),
+            Self::Connection(error) => error.class(),
+            Self::TimedOut(..) => Class::passing(Category::TimedOut, Blame::Peer),
+            Self::BadNamespace(_) | Self::Unusable { .. } => Class::lasting(Category::InvalidArgument, Blame::Caller),
+            Self::Closed => Class::lasting(Category::Closed, Blame::Nobody),
+        }
+    }
+}
+
+impl Classify for EmitFailed {
+    fn class(&self) -> Class {
+        match self {
+            Self::Encode(_) => Class::lasting(Category::InvalidArgument, Blame::Caller),
+            Self::Refused(error) => error.class(),
+        }
+    }
+}
+
+impl Classify for CallError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Emit(error) => error.class(),
+            Self::Ack(error) => error.class(),
+            Self::Decode(_) => Class::lasting(Category::UnexpectedData, Blame::Peer),
+        }
+    }
+}
+
+impl Classify for ReceiveError {
+    fn class(&self) -> Class {
+        match self {
+            Self::TimedOut => Class::passing(Category::TimedOut, Blame::Nobody),
+            Self::Disconnected => Class::lasting(Category::Closed, Blame::Nobody),
+        }
     }
 }
 
@@ -107,7 +143,10 @@ impl EmitFailed {
 
 impl From<EmitFailed> for Error {
     fn from(error: EmitFailed) -> Self {
-        Self::application(error)
+        match error {
+            EmitFailed::Encode(error) => error.into(),
+            EmitFailed::Refused(error) => error.into(),
+        }
     }
 }
 
@@ -139,14 +178,12 @@ pub enum ReceiveError {
     Disconnected,
 }
 
-impl From<ReceiveError> for Error {
-    fn from(error: ReceiveError) -> Self {
-        Self::application(error)
-    }
-}
-
 impl From<CallError> for Error {
     fn from(error: CallError) -> Self {
-        Self::application(error)
+        match error {
+            CallError::Emit(error) => error.into(),
+            CallError::Ack(error) => error.into(),
+            CallError::Decode(error) => error.into(),
+        }
     }
 }

@@ -125,6 +125,13 @@ pub enum SendError {
 
 impl SendError {
     /// The message.
+    pub fn data(&self) -> &Data {
+        match self {
+            Self::Full(data) | Self::Closed(data) | Self::TooLarge(data) => data,
+        }
+    }
+
+    /// The message, taken out.
     pub fn into_data(self) -> Data {
         match self {
             Self::Full(data) | Self::Closed(data) | Self::TooLarge(data) => data,

@@ -95,6 +95,8 @@ pub struct Session {
     wants_probe_pong: bool,
     /// The client of version 3 has pinged. One pong answers all pings that came before it.
     wants_pong: bool,
+    /// The application wants a noop on the WebSocket. One is as good as many.
+    wants_noop: bool,
     /// The answer to a WebSocket that the application does not want.
     refusal: Option<Box<Refusal>>,
     upgraded: bool,
@@ -136,6 +138,7 @@ impl Session {
             wants_open: false,
             wants_probe_pong: false,
             wants_pong: false,
+            wants_noop: false,
             refusal: None,
             upgraded: false,
             writable: false,
@@ -190,6 +193,20 @@ impl Session {
             }
             Phase::Closing | Phase::Closed => Err(SendError::Closed(data)),
         }
+    }
+
+    /// Sends a noop, which means nothing to the client: a poll that waits is answered with it, or it is one more frame on
+    /// the WebSocket. For what lies in between, such as a proxy that wants to see something. Does nothing where the
+    /// session is not open, where no poll waits or has an answer already, and while a WebSocket is being tried.
+    pub fn send_noop(&mut self) {
+        if self.phase == Phase::Open {
+            match self.path {
+                Path::Polling if !self.has_payload() => self.release_get(),
+                Path::WebSocket => self.wants_noop = true,
+                Path::Polling | Path::Probing | Path::Probed => {}
+            }
+        }
+        self.assert_invariants();
     }
 
     /// Ends the session in order: what is queued goes out, then a close packet. The client has
@@ -332,7 +349,8 @@ impl Session {
             Carrier::WebSocket => {
                 self.link == Link::Ending
                     || (self.link == Link::Attached
-                        && (self.wants_probe_pong || (self.path == Path::WebSocket && (self.has_payload()))))
+                        && (self.wants_probe_pong
+                            || (self.path == Path::WebSocket && (self.wants_noop || self.has_payload()))))
             }
         }
     }

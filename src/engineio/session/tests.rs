@@ -1399,3 +1399,35 @@ fn script(seed: u64) -> Vec<u8> {
     let operations = 1 + rng.next() % 80;
     (0..=2 * operations).map(|_| rng.next() as u8).collect()
 }
+
+#[test]
+fn a_noop_releases_a_poll_that_waits_and_nothing_else() {
+    let mut scene = polling();
+    scene.session.send_noop();
+    scene.get(1);
+    assert_eq!(scene.answer(1), None, "no poll was waiting");
+    scene.session.send_noop();
+    scene.session.send_noop();
+    assert_eq!(scene.payload(1), "6");
+    scene.get(2);
+    assert_eq!(scene.answer(2), None);
+    scene.send("a");
+    scene.session.send_noop();
+    assert_eq!(scene.payload(2), "4a", "it has something better");
+}
+
+#[test]
+fn a_noop_is_one_frame_of_an_open_websocket() {
+    let mut scene = websocket();
+    scene.send("a");
+    assert!(!scene.session.has_transmit(Carrier::Request(ReqId(1))));
+    scene.session.send_noop();
+    scene.session.send_noop();
+    assert!(scene.session.has_transmit(Carrier::WebSocket));
+    assert_eq!(scene.frames(), ["6", "4a"]);
+    assert!(!scene.session.has_transmit(Carrier::WebSocket));
+
+    let mut scene = probed();
+    scene.session.send_noop();
+    assert_eq!(scene.frames(), [""; 0], "it is not open yet");
+}

@@ -200,6 +200,9 @@ impl Session {
         if mem::take(&mut self.wants_pong) {
             return Some(Transmit::Packet(Packet::Pong(Str::new())));
         }
+        if mem::take(&mut self.wants_noop) {
+            return Some(Transmit::Packet(Packet::Noop));
+        }
         if let Some(data) = self.outbox.hand_over() {
             return Some(Transmit::Packet(Packet::Message(data)));
         }

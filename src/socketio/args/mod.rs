@@ -10,7 +10,6 @@ mod tests;
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 use bytes::Bytes;
 use serde_core::Serialize;
@@ -18,6 +17,7 @@ use serde_core::de::DeserializeOwned;
 
 use super::json::{self, Json, JsonError, Reader};
 use crate::engineio::Str;
+pub use crate::json::{DecodeError, EncodeError};
 #[cfg(feature = "std")]
 pub use binary::Binary;
 pub use placeholder::Placeholder;
@@ -275,51 +275,3 @@ impl From<Json> for Args {
         Self::from_elements(json.as_str().trim_matches(is_whitespace).into(), Vec::new())
     }
 }
-
-/// Why a value can not be sent: it has no JSON form. A map whose keys are no text, or a `Serialize` that fails.
-#[derive(Debug, thiserror::Error)]
-#[error("no JSON form: {0}")]
-pub struct EncodeError(serde_json::Error);
-
-impl From<serde_json::Error> for EncodeError {
-    fn from(error: serde_json::Error) -> Self {
-        Self(error)
-    }
-}
-
-/// Why arguments are not what was asked for: the sender's mistake, or a handler's that expects something else.
-#[derive(Debug)]
-pub struct DecodeError {
-    /// Which argument, counted from 0.
-    index: Option<usize>,
-    error: serde_json::Error,
-}
-
-impl DecodeError {
-    /// Which argument is wrong, counted from 0, where it is a certain one.
-    pub fn index(&self) -> Option<usize> {
-        self.index
-    }
-
-    fn at(mut self, index: usize) -> Self {
-        self.index.get_or_insert(index);
-        self
-    }
-}
-
-impl From<serde_json::Error> for DecodeError {
-    fn from(error: serde_json::Error) -> Self {
-        Self { index: None, error }
-    }
-}
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.index {
-            Some(index) => write!(f, "argument {index}: {}", self.error),
-            None => write!(f, "{}", self.error),
-        }
-    }
-}
-
-impl core::error::Error for DecodeError {}

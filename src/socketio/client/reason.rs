@@ -33,6 +33,16 @@ impl DisconnectReason {
         }
     }
 
+    /// What python-socketio's client calls it: one of its three reasons. Whatever neither end has asked for is a
+    /// `transport error` there.
+    pub const fn as_python(self) -> &'static str {
+        match self {
+            Self::IoClientDisconnect => "client disconnect",
+            Self::IoServerDisconnect => "server disconnect",
+            Self::ParseError | Self::PingTimeout | Self::TransportClose | Self::TransportError => "transport error",
+        }
+    }
+
     /// Whether somebody wanted it: the socket is gone, and joins nothing when the connection comes back.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::IoClientDisconnect | Self::IoServerDisconnect)
@@ -57,6 +67,26 @@ impl From<CloseReason> for DisconnectReason {
             | CloseReason::ServerDisconnect
             | CloseReason::ConnectTimeout
             | CloseReason::Refused => Self::TransportClose,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DisconnectReason::{self, *};
+
+    #[test]
+    fn each_has_a_name_in_python() {
+        let all: [(DisconnectReason, &str); 6] = [
+            (IoClientDisconnect, "client disconnect"),
+            (IoServerDisconnect, "server disconnect"),
+            (ParseError, "transport error"),
+            (PingTimeout, "transport error"),
+            (TransportClose, "transport error"),
+            (TransportError, "transport error"),
+        ];
+        for (reason, name) in all {
+            assert_eq!(reason.as_python(), name, "{reason}");
         }
     }
 }

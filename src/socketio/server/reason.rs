@@ -43,6 +43,22 @@ impl DisconnectReason {
         }
     }
 
+    /// What python-socketio's server calls it: one of its five reasons, the nearest one. Where this end has ended it, for
+    /// whatever the client did, that is a `server disconnect`, as there.
+    pub const fn as_python(self) -> &'static str {
+        match self {
+            Self::ClientNamespaceDisconnect => "client disconnect",
+            Self::PingTimeout => "ping timeout",
+            Self::ForcedClose
+            | Self::ForcedServerClose
+            | Self::ParseError
+            | Self::ServerNamespaceDisconnect
+            | Self::ServerShuttingDown => "server disconnect",
+            Self::TransportClose => "transport close",
+            Self::TransportError => "transport error",
+        }
+    }
+
     /// Whether a client that comes back soon may have its socket's state back: nobody wanted it to go.
     pub const fn is_recoverable(self) -> bool {
         match self {
@@ -76,6 +92,29 @@ impl From<CloseReason> for DisconnectReason {
             | CloseReason::Stalled
             | CloseReason::Refused
             | CloseReason::ConnectTimeout => Self::ForcedClose,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DisconnectReason::{self, *};
+
+    #[test]
+    fn each_has_a_name_in_python() {
+        let all: [(DisconnectReason, &str); 9] = [
+            (ClientNamespaceDisconnect, "client disconnect"),
+            (ForcedClose, "server disconnect"),
+            (ForcedServerClose, "server disconnect"),
+            (ParseError, "server disconnect"),
+            (PingTimeout, "ping timeout"),
+            (ServerNamespaceDisconnect, "server disconnect"),
+            (ServerShuttingDown, "server disconnect"),
+            (TransportClose, "transport close"),
+            (TransportError, "transport error"),
+        ];
+        for (reason, name) in all {
+            assert_eq!(reason.as_python(), name, "{reason}");
         }
     }
 }

@@ -7,9 +7,12 @@ use std::io;
 use std::string::{String, ToString};
 
 use bytes::Bytes;
+use serde_core::de::DeserializeOwned;
 
 use crate::engineio::Violation;
+use crate::error::{Blame, Category, Class, Classify, answers};
 use crate::http::Headers;
+use crate::json::DecodeError;
 use crate::wire::http1::{Response, ResponseError};
 use crate::wire::ws::{FrameError, UpgradeError};
 
@@ -127,8 +130,41 @@ impl ConnectError {
         }
     }
 
+    /// The HTTP status of the refusal.
+    pub fn status(&self) -> Option<u16> {
+        self.refused().map(Refused::status)
+    }
+
     pub(crate) fn io(doing: &'static str, error: io::Error) -> Self {
         Self::Io { doing, error }
+    }
+}
+
+answers!(ConnectError);
+
+impl Classify for ConnectError {
+    fn class(&self) -> Class {
+        let failed = Category::ConnectionFailed;
+        match self {
+            Self::Io { .. } | Self::WebSocketClosed(_) => Class::passing(failed, Blame::Transport),
+            Self::Http(ResponseError::NothingCame | ResponseError::EndedEarly) => {
+                Class::passing(failed, Blame::Transport)
+            }
+            Self::Refused(refused) if refused.may_pass() => Class::passing(failed, Blame::Peer),
+            Self::Refused(_) => Class::lasting(failed, Blame::Peer),
+            Self::Http(_) | Self::Upgrade(_) | Self::WebSocket(_) | Self::Protocol(_) => {
+                Class::lasting(failed, Blame::Peer)
+            }
+            Self::Timeout(_) => Class::passing(Category::TimedOut, Blame::Transport),
+            #[cfg(feature = "tls")]
+            Self::Tls(crate::wire::tls::TlsError::Truncated) => Class::passing(failed, Blame::Transport),
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => Class::lasting(failed, Blame::Peer),
+            Self::Proxy(error) => Class {
+                blame: Blame::Transport,
+                ..error.class()
+            },
+        }
     }
 }
 
@@ -155,6 +191,15 @@ impl Refused {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn of(status: u16, body: Bytes) -> Self {
+        Self {
+            status,
+            location: None,
+            body,
+        }
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         self.status
@@ -170,6 +215,20 @@ impl Refused {
     /// nobody has named.
     pub fn location(&self) -> Option<&str> {
         self.location.as_deref().filter(|_| (300..400).contains(&self.status))
+    }
+
+    /// The body as the JSON value that it should be: what an application
+    /// [refuses with](crate::engineio::Refusal::json).
+    ///
+    /// # Errors
+    /// It is no JSON, or not such a value.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        Ok(serde_json::from_slice(&self.body)?)
+    }
+
+    /// Whether the status is one of those that pass: too early, too many, or a server that is not well.
+    fn may_pass(&self) -> bool {
+        matches!(self.status, 408 | 425 | 429 | 500 | 502 | 503 | 504)
     }
 
     /// The words in a JSON body: its `message`, or the whole of it where it is a text.

@@ -187,7 +187,7 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         let client = self.hub.endpoint.terms().proxies().client(view);
         let request = Request::new(view, headers, self.peer).with_client(client);
         #[cfg(feature = "tls")]
-        let request = request.with_certificate(self.client_certificate());
+        let request = request.with_tls(self.tls_info());
         request
     }
 

@@ -3,9 +3,8 @@
 use core::sync::atomic::Ordering;
 use std::vec::Vec;
 
-use bytes::Bytes;
-
 use super::{Connection, ConnectionEvent};
+use crate::http::TlsInfo;
 use crate::time::Instant;
 use crate::wire::http1::ResponseWriter;
 use crate::wire::tls::{Acceptor, TlsConnection, TlsError};
@@ -152,9 +151,8 @@ impl<E: Default + Send + Sync + 'static> Connection<E> {
         self.tls.as_ref().is_some_and(|tls| tls.failure.is_some())
     }
 
-    pub(super) fn client_certificate(&self) -> Option<Bytes> {
-        let certificate = self.tls.as_ref()?.connection.peer_certificate()?;
-        Some(Bytes::copy_from_slice(certificate))
+    pub(super) fn tls_info(&self) -> Option<TlsInfo> {
+        Some(self.tls.as_ref()?.connection.info())
     }
 }
 

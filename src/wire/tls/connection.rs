@@ -2,13 +2,17 @@
 
 use core::fmt;
 use core::mem;
+use std::format;
 use std::io::{BufRead as _, Write as _};
+use std::string::ToString;
 use std::vec::Vec;
 
-use rustls::Connection;
+use bytes::Bytes;
+use rustls::{Connection, ProtocolVersion};
 
 use super::TlsError;
 use super::connector::take_unanswered;
+use crate::http::TlsInfo;
 
 /// The first byte of a connection that is TLS: that of a handshake's record, or of an alert's.
 const RECORDS: [u8; 2] = [22, 21];
@@ -219,6 +223,30 @@ impl TlsConnection {
     /// Whether [`close`](Self::close) was called.
     pub fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    /// What both ends have agreed upon, and who the peer is, as far as the handshake has come.
+    pub fn info(&self) -> TlsInfo {
+        let version = self.rustls.protocol_version().map(|version| match version {
+            ProtocolVersion::TLSv1_2 => "TLSv1.2".to_string(),
+            ProtocolVersion::TLSv1_3 => "TLSv1.3".to_string(),
+            other => format!("{other:?}"),
+        });
+        let suite = self.rustls.negotiated_cipher_suite();
+        let certificates = self.rustls.peer_certificates().unwrap_or_default();
+        let certificates = certificates
+            .iter()
+            .map(|certificate| Bytes::copy_from_slice(certificate));
+        TlsInfo {
+            protocol: version,
+            cipher_suite: suite.map(|suite| format!("{:?}", suite.suite())),
+            server_name: match &self.rustls {
+                Connection::Server(server) => server.server_name().map(ToString::to_string),
+                Connection::Client(_) => None,
+            },
+            alpn: self.rustls.alpn_protocol().map(Bytes::copy_from_slice),
+            certificates: certificates.collect(),
+        }
     }
 
     /// The peer's certificate, in DER, where it has shown one and the handshake has come to that.

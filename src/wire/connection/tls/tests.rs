@@ -330,4 +330,14 @@ fn applications_see_who_a_client_is() {
     let request = request.expect("the hub keeps requests");
     let certificate = request.client_certificate().expect("a certificate was shown");
     assert!(certificate.windows(14).any(|window| window == b"client.example"));
+    let tls = request.tls().expect("it came over TLS");
+    assert_eq!(tls.protocol.as_deref(), Some("TLSv1.3"));
+    assert!(
+        tls.cipher_suite
+            .as_deref()
+            .is_some_and(|suite| suite.starts_with("TLS13_"))
+    );
+    assert_eq!(tls.server_name.as_deref(), Some("localhost"));
+    assert_eq!(tls.alpn.as_deref(), Some(&b"http/1.1"[..]));
+    assert_eq!(tls.certificates.first(), Some(certificate));
 }
