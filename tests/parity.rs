@@ -36,12 +36,27 @@
 //! | 27 | no pong, a pong, two pongs | `parity/ending.rs`: `row_27_silence_is_an_end_and_pongs_are_life` |
 //! | 28 | a client that leaves | `parity/ending.rs`: `row_28_a_client_says_goodbye` |
 //! | 29 | a client that is sent away | `parity/ending.rs`: `row_29_the_server_says_goodbye` |
+//! | 30 | the data of a session, by its id | `parity/sessions.rs`: `row_30_data_of_a_session` |
+//! | 30 | the transport of a session, by its id | `parity/sessions.rs`: `row_30_the_transport_of_a_session` |
 //! | 31 | what a packet says | `parity/packets.rs`: `row_31_what_a_packet_says` |
 //! | 32 | static files | `parity/files.rs`: `row_32_static_files` |
 //! | 32 | the path of the endpoint | `parity/files.rs`: `row_32_another_path` |
 //! | 33 | beginning and end of an application | `parity/application.rs`: `row_33_the_application_begins_and_ends` |
 //! | 33 | one that can not begin | `parity/application.rs`: `row_33_a_start_that_fails` |
 //! | 33 | several servers, and the application's own paths | `tower.rs`: `several_servers_and_what_is_beside_them` |
+//! | 34 | a client that is refused, with words | `client/parity.rs`: `row_34_a_refusal_has_status_and_body` |
+//! | 34 | and without any | `client/parity.rs`: `row_34_a_404_without_json` |
+//! | 34 | a server that is none | `client/parity.rs`: `row_34_something_else_than_an_open_packet` |
+//! | 34 | nobody there | `client/parity.rs`: `row_34_nobody_is_there` |
+//! | 34 | connecting twice | `client/parity.rs`: `row_34_nobody_connects_twice` |
+//! | 35 | the URL's query, the path | `client/parity.rs`: `row_35_the_query_is_kept_and_slashes_do_not_matter` |
+//! | 35 | `https` and `wss` | `client/parity.rs`: `row_35_https_and_wss_are_tls` |
+//! | 35 | time stamps | `client/parity.rs`: `row_35_gets_are_stamped` |
+//! | 36 | a server that falls silent | `client/parity.rs`: `row_36_a_silent_server` |
+//! | 36 | a request that fails | `client/parity.rs`: `row_36_a_request_that_fails` |
+//! | 36 | the text of a ping | `client/parity.rs`: `row_36_a_ping_s_text_comes_back` |
+//! | 37 | a server that closes | `client/parity.rs`: `row_37_the_server_closes` |
+//! | 37 | a client that closes, once | `client/parity.rs`: `row_37_the_client_closes_once` |
 //! | 38 | refusals of Socket.IO | `parity/socketio.rs`: `row_38_refusals` |
 //! | 39 | acknowledgements | `parity/socketio.rs`: `row_39_acknowledgements` |
 //! | 39 | rooms | `parity/socketio.rs`: `row_39_rooms` |
@@ -108,6 +123,8 @@ mod help;
 mod messages;
 #[path = "parity/packets.rs"]
 mod packets;
+#[path = "parity/sessions.rs"]
+mod sessions;
 #[path = "parity/socketio.rs"]
 mod socketio;
 #[path = "parity/table.rs"]

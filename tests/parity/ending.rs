@@ -70,5 +70,19 @@ fn row_29_the_server_says_goodbye() {
     websocket.assert_closes();
     drop(websocket);
     assert_eq!(notes.recv_timeout(PATIENCE), Ok(Note::End("server disconnect")));
+    // Everybody, on either transport; and whoever comes then is let in.
+    let session = Session::open(&hosted.server);
+    let mut waiting = session.park();
+    let mut websocket = WebSocket::open(&hosted.server);
+    hosted.engine.handle.disconnect_all();
+    waiting.response().assert_ok("1");
+    websocket.assert_text("1");
+    websocket.assert_closes();
+    drop(websocket);
+    for _ in 0..2 {
+        assert_eq!(notes.recv_timeout(PATIENCE), Ok(Note::End("server disconnect")));
+    }
+    Session::open(&hosted.server).close();
+    assert_eq!(notes.recv_timeout(PATIENCE), Ok(Note::End("client disconnect")));
     hosted.finish();
 }

@@ -62,7 +62,7 @@ impl Hosted {
                 async move { socket.send(message).await }
             })
             .on_disconnect(move |_, reason| {
-                let _unseen = end.send(Note::End(reason.as_str()));
+                let _unseen = end.send(Note::End(reason.as_python_server()));
                 async {}
             });
         let engine = engine::Server::events(Flavour::Multi, Token::default(), options);
@@ -75,7 +75,7 @@ impl Hosted {
     }
 }
 
-/// What a handler was told.
+/// What a handler was told; the end in Python's words.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Note {
     Message(Data),

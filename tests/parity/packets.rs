@@ -1,6 +1,7 @@
 //! Row 31: what a packet is.
 
 use sansocket::engineio::{Data, Packet, PacketError};
+use serde_json::{Value, json};
 
 fn message(text: &str) -> Result<Packet, PacketError> {
     Ok(Packet::Message(Data::from(text)))
@@ -31,6 +32,13 @@ fn row_31_what_a_packet_says() {
     for wrong in ["7", "9", "x", "\u{664}", "b!", "bA", "0", "0[]"] {
         assert!(Packet::decode(wrong.into()).is_err(), "{wrong}");
     }
+    assert_eq!(Data::from(r#"{"a":1}"#).json::<Value>().expect("JSON"), json!({"a": 1}));
+    assert_eq!(Data::from("5").json::<u8>().expect("JSON"), 5);
+    assert_eq!(Data::from("-5").json::<i8>().expect("JSON"), -5);
+    assert!(Data::from(digits).json::<u64>().is_err());
+    assert!(Data::from("hi").json::<Value>().is_err());
+    let written = Data::from_json(&json!({"a": [true, null]})).expect("it has a JSON form");
+    assert_eq!(written, Data::from(r#"{"a":[true,null]}"#));
     // Bytes are a message or nothing: the type has no place for any other.
     let mut out = Vec::new();
     Packet::Message(vec![1, 2, 3].into()).encode(&mut out);

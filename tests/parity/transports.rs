@@ -104,6 +104,6 @@ fn row_26_an_unknown_packet_ends_it() {
     websocket.text("9what");
     websocket.assert_closes();
     drop(websocket);
-    assert_eq!(notes.recv_timeout(PATIENCE), Ok(Note::End("parse error")));
+    assert_eq!(notes.recv_timeout(PATIENCE), Ok(Note::End("server disconnect")));
     hosted.finish();
 }
