@@ -246,21 +246,6 @@ fn the_timeout_is_over_once_connected() {
     server.finish();
 }
 
-/// `--request-timeout` is for what is posted: a server that does not answer is given up.
-#[test]
-fn a_server_that_does_not_answer_a_post_is_given_up() {
-    let front = Front::start(|request| match request.kind() {
-        Kind::Handshake => Answer::ok(front::open_packet(&[])),
-        _ => Answer::Silence,
-    });
-    let mut client = Client::start(&front.url(), &["--request-timeout", "200ms"]);
-    client.next("open");
-    client.send("hello");
-    let ended = client.finish(1);
-    assert_eq!(ended.named("error")[0]["kind"], "timeout");
-    assert_eq!(ended.named("close")[0]["reason"], "transport error");
-}
-
 /// Redirects are refused with a clear error, and nothing is asked of where they lead.
 #[test]
 fn a_redirect_is_refused() {

@@ -81,9 +81,6 @@ pub struct Arguments {
     /// How long one attempt may take, all transports together, and for Socket.IO the answer to the CONNECT
     #[arg(long, value_parser = arguments::duration, value_name = "DURATION", default_value = "20s")]
     timeout: Duration,
-    /// How long the server may take to answer what is posted
-    #[arg(long, value_parser = arguments::duration, value_name = "DURATION", default_value = "45s")]
-    request_timeout: Duration,
     #[command(flatten)]
     tls: ClientTls,
     /// One JSON object a line on stdin and stdout, for scripts
@@ -155,7 +152,6 @@ impl Arguments {
             .transports(&self.transports)
             .allow_upgrades(!self.no_upgrade)
             .connect_timeout(self.timeout)
-            .request_timeout(self.request_timeout)
             .max_queue(MAX_QUEUE);
         if let Some(path) = &self.path {
             builder = builder.path(path);
