@@ -73,6 +73,13 @@ impl EndSending for TcpStream {
     }
 }
 
+#[cfg(unix)]
+impl EndSending for async_std::os::unix::net::UnixStream {
+    fn end_sending(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
 impl Runtime for AsyncStd {
     type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
     tcp!();

@@ -8,12 +8,11 @@ use core::time::Duration;
 use std::boxed::Box;
 use std::collections::VecDeque;
 use std::io;
-use std::string::ToString;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
 use super::app::BoxFuture;
-use super::dial::dial;
+use super::dial::{DialTarget, Dialed, Dialer, dial};
 use super::driver::{Scratch, give_scratch_back, take_scratch};
 use super::log::log;
 use super::{Runtime, Stream};
@@ -512,9 +511,9 @@ fn take_event(connection: &mut Connection, opened: &mut bool) -> Option<ClientEv
 /// A stream of a client.
 enum Lane<R: Runtime> {
     None,
-    Dialing(BoxFuture<io::Result<R::Stream>>),
+    Dialing(BoxFuture<io::Result<Dialed<R::Stream>>>),
     Open {
-        stream: R::Stream,
+        stream: Dialed<R::Stream>,
         output: Vec<u8>,
         /// How much of the output the stream has taken.
         written: usize,
@@ -525,6 +524,7 @@ enum Lane<R: Runtime> {
 pub(crate) struct ClientTask<R: Runtime> {
     runtime: R,
     shared: Arc<Shared>,
+    dialer: Option<Dialer>,
     lanes: [Lane<R>; 3],
     sleep: Option<(Instant, Pin<Box<R::Sleep>>)>,
 }
@@ -533,10 +533,11 @@ pub(crate) struct ClientTask<R: Runtime> {
 impl<R: Runtime> Unpin for ClientTask<R> {}
 
 impl<R: Runtime> ClientTask<R> {
-    pub(crate) fn new(runtime: R, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(runtime: R, shared: Arc<Shared>, dialer: Option<Dialer>) -> Self {
         Self {
             runtime,
             shared,
+            dialer,
             lanes: [Lane::None, Lane::None, Lane::None],
             sleep: None,
         }
@@ -592,12 +593,12 @@ impl<R: Runtime> ClientTask<R> {
             let wanted = state.connection.poll_connect(now, id);
             wanted.then(|| {
                 let (host, port) = state.options.peer();
-                (host.to_string(), port)
+                DialTarget::new(host, port)
             })
         };
         let began = wanted.is_some();
-        if let Some((host, port)) = wanted {
-            *self.lane(id) = Lane::Dialing(dial(self.runtime.clone(), host, port));
+        if let Some(target) = wanted {
+            *self.lane(id) = Lane::Dialing(dial(self.runtime.clone(), self.dialer.as_ref(), target));
         }
         let Lane::Dialing(dialing) = self.lane(id) else {
             return began;

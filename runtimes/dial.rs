@@ -8,26 +8,114 @@ use core::time::Duration;
 use std::boxed::Box;
 use std::io;
 use std::string::String;
+use std::sync::Arc;
 use std::vec::Vec;
 
-use super::Runtime;
-use super::app::BoxFuture;
+use super::app::{BoxFuture, contained};
+use super::{Runtime, Stream};
 
 /// How long one address has before the next is tried beside it (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Resolves and connects. Bounded in time by whoever waits: dropping it gives up.
-pub(crate) fn dial<R: Runtime>(runtime: R, host: String, port: u16) -> BoxFuture<io::Result<R::Stream>> {
+/// Whom a client wants a stream to: the host and the port of its URL, or of its proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DialTarget {
+    host: String,
+    port: u16,
+}
+
+impl DialTarget {
+    pub(crate) fn new(host: &str, port: u16) -> Self {
+        Self {
+            host: host.into(),
+            port,
+        }
+    }
+
+    /// A name or an address, IPv6 without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port: the URL's, or its scheme's.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+/// How the application makes streams in place of the runtime.
+pub(crate) type Dialer = Arc<dyn Fn(DialTarget) -> BoxFuture<io::Result<Box<dyn Stream>>> + Send + Sync>;
+
+/// The application's way to a stream.
+pub(crate) fn dialer<F, Fut, S>(dial: F) -> Dialer
+where
+    F: Fn(DialTarget) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = io::Result<S>> + Send + 'static,
+    S: Stream,
+{
+    let dial = Arc::new(dial);
+    Arc::new(move |target| {
+        let dial = dial.clone();
+        Box::pin(async move {
+            // A panic of the application's is no end of the client's task.
+            let stream = contained(async move { dial(target).await }).await;
+            let panicked = |_| io::Error::other("the function that connects has panicked");
+            let stream: Box<dyn Stream> = Box::new(stream.map_err(panicked)??);
+            Ok(stream)
+        })
+    })
+}
+
+/// A stream of the runtime's, or one that the application has made.
+pub(crate) enum Dialed<S> {
+    Own(S),
+    Given(Box<dyn Stream>),
+}
+
+impl<S: Stream> Stream for Dialed<S> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Own(stream) => stream.poll_read(cx, buf),
+            Self::Given(stream) => stream.poll_read(cx, buf),
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Own(stream) => stream.poll_write(cx, buf),
+            Self::Given(stream) => stream.poll_write(cx, buf),
+        }
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Own(stream) => stream.poll_close(cx),
+            Self::Given(stream) => stream.poll_close(cx),
+        }
+    }
+}
+
+/// Connects, by the application's way where it has one; else resolves, and tries all addresses. Bounded in time by whoever
+/// waits: dropping it gives up.
+pub(crate) fn dial<R: Runtime>(
+    runtime: R,
+    dialer: Option<&Dialer>,
+    target: DialTarget,
+) -> BoxFuture<io::Result<Dialed<R::Stream>>> {
+    if let Some(dialer) = dialer {
+        let dialing = dialer(target);
+        return Box::pin(async move { dialing.await.map(Dialed::Given) });
+    }
     Box::pin(async move {
-        let addresses = runtime.resolve(&host, port).await?;
-        Race {
+        let addresses = runtime.resolve(&target.host, target.port).await?;
+        let race = Race {
             addresses: interleave(addresses),
             runners: Vec::new(),
             head_start: None,
             error: None,
             runtime,
-        }
-        .await
+        };
+        race.await.map(Dialed::Own)
     })
 }
 

@@ -12,6 +12,14 @@ use super::Stream;
 #[derive(Debug)]
 pub struct FuturesStream<T>(pub(super) T);
 
+impl<T> FuturesStream<T> {
+    /// Another stream than those that the runtime connects itself: for
+    /// [`dial_with`](crate::runtime::engineio::ClientBuilder::dial_with).
+    pub fn new(stream: T) -> Self {
+        Self(stream)
+    }
+}
+
 /// What `futures-io` does not promise: its `poll_close` ends the sending with smol, and does nothing with async-std.
 pub trait EndSending {
     /// Ends our sending, and leaves the peer's alone.

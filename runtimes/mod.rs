@@ -36,6 +36,8 @@ pub mod tokio;
 #[cfg(feature = "tower")]
 pub mod tower;
 
+pub use dial::DialTarget;
+
 /// An async runtime: a clock, timers, tasks and TCP.
 ///
 /// Nothing else is a runtime's business. Implement it for a type that is cheap to clone.
@@ -96,4 +98,19 @@ pub trait Stream: Send + Unpin + 'static {
 
     /// Ends our sending (TCP's FIN); reading goes on.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+/// One of several kinds.
+impl<S: Stream + ?Sized> Stream for std::boxed::Box<S> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        (**self).poll_read(cx, buf)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        (**self).poll_write(cx, buf)
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        (**self).poll_close(cx)
+    }
 }

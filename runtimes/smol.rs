@@ -96,6 +96,13 @@ impl EndSending for TcpStream {
     }
 }
 
+#[cfg(unix)]
+impl EndSending for smol::net::unix::UnixStream {
+    fn end_sending(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
 impl Runtime for Smol {
     type Sleep = Sleep;
     tcp!();

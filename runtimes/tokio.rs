@@ -135,6 +135,28 @@ impl Stream for TcpStream {
     }
 }
 
+/// Any stream that has tokio's traits, such as a [`UnixStream`](tokio::net::UnixStream), as a [`Stream`]: for
+/// [`dial_with`](crate::runtime::engineio::ClientBuilder::dial_with).
+#[derive(Debug)]
+pub struct TokioStream<T>(pub T);
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for TokioStream<T> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buf = ReadBuf::new(buf);
+        Pin::new(&mut self.0)
+            .poll_read(cx, &mut buf)
+            .map_ok(|()| buf.filled().len())
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::engineio::Server;

@@ -33,6 +33,8 @@ mod errors;
 mod handlers;
 #[path = "client/options.rs"]
 mod options;
+#[path = "client/parity.rs"]
+mod parity;
 #[path = "client/pressure.rs"]
 mod pressure;
 #[path = "client/receiving.rs"]
@@ -41,5 +43,9 @@ mod receiving;
 mod reconnecting;
 #[path = "client/returned.rs"]
 mod returned;
+#[path = "client/streams.rs"]
+mod streams;
 #[path = "client/talking.rs"]
 mod talking;
+#[path = "client/websockets.rs"]
+mod websockets;

@@ -44,6 +44,8 @@ mod events;
 mod fallback;
 #[path = "connect/input.rs"]
 mod input;
+#[path = "connect/options.rs"]
+mod options;
 #[path = "connect/people.rs"]
 mod people;
 #[path = "connect/proxies.rs"]

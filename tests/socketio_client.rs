@@ -48,6 +48,8 @@ mod interop_library;
 mod joining;
 #[path = "socketio_client/library.rs"]
 mod library;
+#[path = "socketio_client/options.rs"]
+mod options;
 #[path = "socketio_client/own.rs"]
 mod own;
 #[path = "socketio_client/pressure.rs"]

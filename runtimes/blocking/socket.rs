@@ -3,22 +3,35 @@
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::task::{Context, Poll};
+use std::boxed::Box;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::net::{AddressFamily, SocketType};
 
+use super::Threads;
 use super::executor::wake_for;
-use crate::runtime::Stream;
+use crate::runtime::app::BoxFuture;
+use crate::runtime::{DialTarget, Stream};
 
 /// A TCP connection.
 #[derive(Debug)]
 pub struct ThreadStream(Arc<TcpStream>);
 
 impl ThreadStream {
+    /// A stream that is connected already: of TCP, or a Unix socket. What it had for time limits does not count any more.
+    ///
+    /// # Errors
+    /// The system's, where this is no stream.
+    pub fn from_fd(stream: impl Into<OwnedFd>) -> io::Result<Self> {
+        // A socket of another family is read and written by the same calls.
+        Self::new(stream.into().into())
+    }
+
     pub(super) fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         // It only fails where the peer has gone again, which reading will show.
@@ -85,6 +98,25 @@ impl Stream for ThreadStream {
 
     fn poll_close(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(self.0.shutdown(Shutdown::Write))
+    }
+}
+
+/// The async form of a function that connects and may block.
+pub(super) fn dialing<F, S>(
+    threads: &Threads,
+    dial: F,
+) -> impl Fn(DialTarget) -> BoxFuture<io::Result<ThreadStream>> + Send + Sync + use<F, S>
+where
+    F: Fn(DialTarget) -> io::Result<S> + Send + Sync + 'static,
+    S: Into<OwnedFd> + 'static,
+{
+    let (dial, threads) = (Arc::new(dial), threads.clone());
+    move |target| {
+        let (dial, threads) = (dial.clone(), threads.clone());
+        Box::pin(async move {
+            let dialed = threads.offload(move || ThreadStream::from_fd(dial(target)?));
+            dialed.await?
+        })
     }
 }
 

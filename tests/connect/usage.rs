@@ -66,6 +66,17 @@ fn help_explains_every_flag() {
             "--no-upgrade",
             "--header",
             "--query",
+            "--no-timestamps",
+            "--timestamp-param",
+            "--websocket-header",
+            "--websocket-protocol",
+            "--max-payload",
+            "--max-websocket-message",
+            "--upgrade-timeout",
+            "--request-timeout",
+            "--close-timeout",
+            "--proxy",
+            "--no-proxy",
             "--reconnect",
             "--reconnect-delay",
             "--reconnect-delay-max",
@@ -102,7 +113,7 @@ fn help_explains_every_flag() {
 #[test]
 fn a_wrong_call_is_one_line_and_status_2() {
     const URL: &str = "http://127.0.0.1:1";
-    let wrong: [&[&str]; 29] = [
+    let wrong: [&[&str]; 34] = [
         &[],
         &[URL, "http://127.0.0.1:2"],
         &["127.0.0.1:3000x"],
@@ -131,6 +142,11 @@ fn a_wrong_call_is_one_line_and_status_2() {
         &[URL, "--timeout", "20"],
         &[URL, "--timeout", "never"],
         &[URL, "--runtime", "rayon"],
+        &[URL, "--websocket-header", "nocolon"],
+        &[URL, "--max-payload", "much"],
+        &[URL, "--max-websocket-message", "-1"],
+        &[URL, "--request-timeout", "never"],
+        &[URL, "--proxy", "ftp://127.0.0.1"],
         &[URL, "--json", "--json"],
     ];
     for rest in wrong {
@@ -146,6 +162,23 @@ fn a_wrong_call_is_one_line_and_status_2() {
             let begins = value.get(..6).unwrap_or(value);
             let is_named = [*value, flag, begins].iter().any(|name| said.contains(name));
             assert!(is_named, "{arguments:?}: {said}");
+        }
+    }
+}
+
+/// What only the library can say is said in its words.
+#[test]
+fn names_that_can_not_be_used() {
+    for (flag, value, named) in [
+        ("--timestamp-param", "sid", "timestamp_param"),
+        ("--timestamp-param", "", "timestamp_param"),
+        ("--websocket-protocol", "two words", "websocket_protocol"),
+        ("--websocket-header", "Sec-WebSocket-Key: a", "websocket_header"),
+    ] {
+        for protocol in ["engine.io", "socket.io"] {
+            let url = "http://127.0.0.1:1";
+            let said = assert_refused(&["connect", "--protocol", protocol, url, flag, value]);
+            assert!(said.contains(named), "{flag} {value}: {said}");
         }
     }
 }

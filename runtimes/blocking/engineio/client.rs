@@ -3,6 +3,8 @@
 use core::ops::Deref;
 use core::time::Duration;
 use std::boxed::Box;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::string::String;
 use std::sync::Arc;
 use std::vec::Vec;
@@ -12,7 +14,9 @@ use serde_core::Serialize;
 use super::{Backoff, ClientEvent, SendError, TryRecvError, TrySendError, wait_for};
 use crate::engineio::{Closed, Data, Sid, Transport};
 use crate::error::Result;
+use crate::runtime::DialTarget;
 use crate::runtime::app::BoxFuture;
+use crate::runtime::blocking::socket::dialing;
 use crate::runtime::blocking::{Threads, block_on};
 use crate::runtime::engineio as generic;
 use crate::runtime::engineio::{ClientHandlers, Outcome};
@@ -182,6 +186,12 @@ impl ClientSender {
         self.0.transport()
     }
 
+    /// Which of the [offered protocols](ClientBuilder::websocket_protocols) the server has chosen for the session's WebSocket;
+    /// `None` while the session polls, and where it has chosen none.
+    pub fn websocket_protocol(&self) -> Option<String> {
+        self.0.websocket_protocol()
+    }
+
     /// The largest message or polling body that the server takes, where it has said so.
     pub fn max_payload(&self) -> Option<usize> {
         self.0.max_payload()
@@ -317,6 +327,22 @@ impl<H> ClientBuilder<H> {
         self
     }
 
+    /// Makes the client's streams by this function: TCP or Unix sockets that are connected, with options of your own, from a
+    /// certain address, through a SOCKS proxy. It is called for each stream, on a thread of its own, so it may block. TLS, a
+    /// given proxy and HTTP are spoken over what it makes. The environment's proxies are not asked.
+    ///
+    /// It should have a time limit of its own: when the client's own is over, as in the async
+    /// [`ClientBuilder::dial_with`](generic::ClientBuilder::dial_with), nobody waits for it any more, but nobody can
+    /// interrupt it either.
+    pub fn dial_with<F, S>(mut self, dial: F) -> Self
+    where
+        F: Fn(DialTarget) -> io::Result<S> + Send + Sync + 'static,
+        S: Into<OwnedFd> + 'static,
+    {
+        self.builder = self.builder.dial_with(dialing(&self.threads, dial));
+        self
+    }
+
     options! {
         /// What a session may be opened on, in the order in which it is tried.
         transports(transports: &[Transport]);
@@ -328,6 +354,16 @@ impl<H> ClientBuilder<H> {
         header(name: impl Into<String>, value: impl Into<String>);
         /// One more parameter in the query of every request.
         query(name: impl Into<String>, value: impl Into<String>);
+        /// Whether each polling GET has a parameter with a number that no other has, against caches. It has.
+        timestamp_requests(stamp: bool);
+        /// The name of that parameter, `t`.
+        timestamp_param(name: impl Into<String>);
+        /// One more header in requests for a WebSocket, and in no others.
+        websocket_header(name: impl Into<String>, value: impl Into<String>);
+        /// Protocols that are offered for what goes over the WebSocket, the best one first.
+        websocket_protocols(names: impl IntoIterator<Item = impl Into<String>>);
+        /// The largest WebSocket message that is taken, where that is not `max_payload`.
+        max_websocket_message(bytes: usize);
         /// Goes through this HTTP proxy.
         proxy(url: impl Into<String>);
         /// Goes through no proxy, whatever the environment says.

@@ -4,6 +4,7 @@ use core::fmt;
 use core::future::Future;
 use core::time::Duration;
 use std::boxed::Box;
+use std::io;
 use std::string::{String, ToString};
 use std::sync::Arc;
 use std::vec::Vec;
@@ -16,10 +17,11 @@ use crate::Backoff;
 use crate::engineio::client::Config;
 use crate::engineio::{Closed, Data, Transport};
 use crate::error::{Error, Result};
-use crate::runtime::Runtime;
 use crate::runtime::client::{ClientTask, Shared};
+use crate::runtime::dial::{DialTarget, Dialer, dialer};
 use crate::runtime::engineio::builder::os_entropy;
 use crate::runtime::engineio::server::Outcome;
+use crate::runtime::{Runtime, Stream};
 use crate::wire::Entropy;
 use crate::wire::client::{Cookies, Options, Proxies, Proxy};
 
@@ -37,12 +39,24 @@ pub struct ClientBuilder<R, H = ()> {
     path: Option<String>,
     headers: Vec<(String, String)>,
     query: Vec<(String, String)>,
+    stamps: bool,
+    stamp: Option<String>,
+    websocket: ForWebSocket,
     proxy: Wanted,
+    dialer: Option<Dialer>,
     #[cfg(feature = "tls")]
     tls: Option<crate::wire::tls::Connector>,
     backoff: Option<Backoff>,
     entropy: Entropy,
     handlers: H,
+}
+
+/// What is for WebSockets alone.
+#[derive(Default)]
+struct ForWebSocket {
+    headers: Vec<(String, String)>,
+    protocols: Vec<String>,
+    max_message: Option<usize>,
 }
 
 /// Which proxy is wanted.
@@ -59,15 +73,21 @@ pub(in crate::runtime) struct Parts<R> {
     runtime: R,
     options: Options,
     config: Config,
+    dialer: Option<Dialer>,
 }
 
 impl<R: Runtime> Parts<R> {
     /// Begins to connect, with no further session after this one.
     pub(in crate::runtime) fn start(&self, cookies: Cookies) -> Client<R> {
         let shared = self.shared(None, cookies);
-        self.runtime
-            .spawn(ClientTask::new(self.runtime.clone(), shared.clone()));
+        self.spawn(&shared);
         Client::new(shared)
+    }
+
+    /// Starts the task that does the work.
+    fn spawn(&self, shared: &Arc<Shared>) {
+        let task = ClientTask::new(self.runtime.clone(), shared.clone(), self.dialer.clone());
+        self.runtime.spawn(task);
     }
 
     /// Random bytes, from where the session has its own.
@@ -103,7 +123,11 @@ impl<R: Runtime> ClientBuilder<R> {
             path: None,
             headers: Vec::new(),
             query: Vec::new(),
+            stamps: true,
+            stamp: None,
+            websocket: ForWebSocket::default(),
             proxy: Wanted::Environment,
+            dialer: None,
             #[cfg(feature = "tls")]
             tls: None,
             backoff: None,
@@ -128,8 +152,8 @@ impl<R: Runtime> ClientBuilder<R> {
     /// # Errors
     /// [`Error::Unusable`]: an option that can not be used.
     pub fn start(self) -> Result<Client<R>> {
-        let (shared, runtime, ()) = self.prepare()?;
-        runtime.spawn(ClientTask::new(runtime.clone(), shared.clone()));
+        let (shared, parts, ()) = self.prepare()?;
+        parts.spawn(&shared);
         Ok(Client::new(shared))
     }
 }
@@ -185,7 +209,11 @@ impl<R: Runtime, H: Into<ClientHandlers>> ClientBuilder<R, H> {
             path: self.path,
             headers: self.headers,
             query: self.query,
+            stamps: self.stamps,
+            stamp: self.stamp,
+            websocket: self.websocket,
             proxy: self.proxy,
+            dialer: self.dialer,
             #[cfg(feature = "tls")]
             tls: self.tls,
             backoff: self.backoff,
@@ -203,23 +231,23 @@ impl<R: Runtime> ClientBuilder<R, ClientHandlers> {
     /// [`Error::Connect`]: what became of the first of the transports; with reconnection, in the last attempt.
     /// [`Error::Unusable`]: an option that can not be used.
     pub async fn connect(self) -> Result<ClientSender> {
-        let (shared, runtime, handlers) = self.prepare()?;
-        runtime.spawn(ClientTask::new(runtime.clone(), shared.clone()));
+        let (shared, parts, handlers) = self.prepare()?;
+        parts.spawn(&shared);
         let mut client = Client::<R>::new(shared);
         super::opened(&mut client).await?;
         let sender = client.sender();
         let handling = sender.shared.begin_handling();
-        runtime.spawn(handlers.run(client, handling));
+        parts.runtime.spawn(handlers.run(client, handling));
         Ok(sender)
     }
 }
 
 impl<R: Runtime, H> ClientBuilder<R, H> {
     /// What is behind these options.
-    fn prepare(self) -> Result<(Arc<Shared>, R, H)> {
+    fn prepare(self) -> Result<(Arc<Shared>, Parts<R>, H)> {
         let (parts, backoff, handlers) = self.parts("/engine.io/")?;
         let shared = parts.shared(backoff, Cookies::default());
-        Ok((shared, parts.runtime, handlers))
+        Ok((shared, parts, handlers))
     }
 
     /// What sessions one after the other are made of, each by [`Parts::start`]; `path` where neither the URL nor an option
@@ -235,7 +263,24 @@ impl<R: Runtime, H> ClientBuilder<R, H> {
         for (name, value) in &self.headers {
             options.add_header(name, value)?;
         }
+        if let Some(name) = &self.stamp {
+            options.set_stamp(Some(name))?;
+        }
+        if !self.stamps {
+            options.set_stamp(None)?;
+        }
+        for (name, value) in &self.websocket.headers {
+            options.add_websocket_header(name, value)?;
+        }
+        for name in &self.websocket.protocols {
+            options.add_websocket_protocol(name)?;
+        }
+        if let Some(bytes) = self.websocket.max_message {
+            options.set_max_websocket_message(bytes);
+        }
         let proxies = match &self.proxy {
+            // Whoever makes the streams knows where they have to go.
+            Wanted::Environment if self.dialer.is_some() => Proxies::none(),
             Wanted::Environment => Proxies::from_vars(|name| std::env::var(name).ok()),
             Wanted::None => Proxies::none(),
             Wanted::This(url) => Proxies::always(Proxy::parse(url)?),
@@ -257,6 +302,7 @@ impl<R: Runtime, H> ClientBuilder<R, H> {
             runtime: self.runtime,
             options,
             config: self.config,
+            dialer: self.dialer,
         };
         Ok((parts, self.backoff, self.handlers))
     }
@@ -294,6 +340,61 @@ impl<R: Runtime, H> ClientBuilder<R, H> {
     /// One more parameter in the query of every request.
     pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.push((name.into(), value.into()));
+        self
+    }
+
+    /// Whether each polling GET has a parameter with a number that no other has, so that no cache between here and the
+    /// server answers it. It has, as with the other implementations. POSTs are not answered from caches, and neither are
+    /// WebSockets.
+    pub fn timestamp_requests(mut self, stamp: bool) -> Self {
+        self.stamps = stamp;
+        self
+    }
+
+    /// The name of that parameter, `t`. Where the URL or [`query`](Self::query) has one of this name, that stands, and there
+    /// is no other.
+    pub fn timestamp_param(mut self, name: impl Into<String>) -> Self {
+        self.stamp = Some(name.into());
+        self
+    }
+
+    /// One more header in requests for a WebSocket, and in no others. It stands for a [`header`](Self::header) of the same
+    /// name.
+    pub fn websocket_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.websocket.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Protocols that are offered for what goes over the WebSocket (`Sec-WebSocket-Protocol`), the best one first. What the
+    /// server has chosen, [`ClientSender::websocket_protocol`] says; Engine.IO is what is spoken, whatever it is.
+    pub fn websocket_protocols(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.websocket.protocols = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The largest WebSocket message that is taken from the server, where that is not [`max_payload`](Self::max_payload): a
+    /// polling body holds many messages, and this is the limit of one. A larger one ends the session.
+    pub fn max_websocket_message(mut self, bytes: usize) -> Self {
+        self.websocket.max_message = Some(bytes);
+        self
+    }
+
+    /// Makes the client's streams by this function, in place of the runtime: through a SOCKS proxy, from a certain address,
+    /// to a Unix socket. It is called for each stream, at most three at a time: two for polling, one for the WebSocket.
+    /// TLS, a given [`proxy`](Self::proxy) and HTTP are spoken over what it makes. The environment's proxies are not asked.
+    ///
+    /// It may take as long as whatever needs the stream: the [`connect_timeout`](Self::connect_timeout), for a WebSocket of
+    /// an open session the [`upgrade_timeout`](Self::upgrade_timeout), for a POST the
+    /// [`request_timeout`](Self::request_timeout), for a GET the server's ping interval and timeout together. Then its
+    /// future is dropped. What it fails with is in the [`ConnectError`](crate::wire::client::ConnectError), as if the
+    /// system had said it.
+    pub fn dial_with<F, Fut, S>(mut self, dial: F) -> Self
+    where
+        F: Fn(DialTarget) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = io::Result<S>> + Send + 'static,
+        S: Stream,
+    {
+        self.dialer = Some(dialer(dial));
         self
     }
 

@@ -8,7 +8,7 @@ use core::future::poll_fn;
 use core::marker::PhantomData;
 use core::ops::Deref;
 use core::task::{Context, Poll, ready};
-use std::string::ToString;
+use std::string::{String, ToString};
 use std::sync::Arc;
 use std::vec::Vec;
 
@@ -292,6 +292,13 @@ impl ClientSender {
     /// What carries the session's messages at the moment, or what is tried while connecting.
     pub fn transport(&self) -> Transport {
         self.shared.lock().connection().machine().transport()
+    }
+
+    /// Which of the [offered protocols](ClientBuilder::websocket_protocols) the server has chosen for the session's WebSocket;
+    /// `None` while the session polls, and where it has chosen none.
+    pub fn websocket_protocol(&self) -> Option<String> {
+        let mut state = self.shared.lock();
+        state.connection().websocket_protocol().map(ToString::to_string)
     }
 
     /// The largest message or polling body that the server takes, where it has said so.

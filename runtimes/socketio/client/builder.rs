@@ -4,6 +4,7 @@ use core::fmt;
 use core::future::Future;
 use core::time::Duration;
 use std::boxed::Box;
+use std::io;
 use std::string::{String, ToString};
 use std::sync::Arc;
 use std::vec::Vec;
@@ -16,11 +17,11 @@ use super::shared::Shared;
 use super::{Client, ClientEvents, ClientSocket, Config, ConnectFailed, DisconnectReason, SimpleClient, WhenFull};
 use crate::Backoff;
 use crate::engineio::Transport;
-use crate::runtime::Runtime;
 use crate::runtime::engineio as engine;
 use crate::runtime::engineio::Outcome;
 use crate::runtime::log::log;
 use crate::runtime::socketio::Reply;
+use crate::runtime::{DialTarget, Runtime, Stream};
 use crate::socketio::client::{Auth, Client as Machine};
 use crate::socketio::{Args, FromArgs, Json, Key, Parser, namespace_name};
 use crate::wire::client::Target;
@@ -427,6 +428,44 @@ impl<R: Runtime> ClientBuilder<R> {
     /// One more parameter in the query of every request.
     pub fn query(self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.engine(|engine| engine.query(name, value))
+    }
+
+    /// Whether each polling GET has a parameter with a number that no other has, against caches. It has.
+    pub fn timestamp_requests(self, stamp: bool) -> Self {
+        self.engine(|engine| engine.timestamp_requests(stamp))
+    }
+
+    /// The name of that parameter, `t`: see [`timestamp_param`](engine::ClientBuilder::timestamp_param).
+    pub fn timestamp_param(self, name: impl Into<String>) -> Self {
+        self.engine(|engine| engine.timestamp_param(name))
+    }
+
+    /// One more header in requests for a WebSocket, and in no others.
+    pub fn websocket_header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.engine(|engine| engine.websocket_header(name, value))
+    }
+
+    /// Protocols that are offered for what goes over the WebSocket, the best one first:
+    /// [`Client::websocket_protocol`](super::Client::websocket_protocol) says what the server has chosen.
+    pub fn websocket_protocols(self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.engine(|engine| engine.websocket_protocols(names))
+    }
+
+    /// The largest WebSocket message that is taken from the server: see
+    /// [`max_websocket_message`](engine::ClientBuilder::max_websocket_message).
+    pub fn max_websocket_message(self, bytes: usize) -> Self {
+        self.engine(|engine| engine.max_websocket_message(bytes))
+    }
+
+    /// Makes the client's streams by this function, in place of the runtime: see
+    /// [`dial_with`](engine::ClientBuilder::dial_with).
+    pub fn dial_with<F, Fut, S>(self, dial: F) -> Self
+    where
+        F: Fn(DialTarget) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = io::Result<S>> + Send + 'static,
+        S: Stream,
+    {
+        self.engine(|engine| engine.dial_with(dial))
     }
 
     /// Goes through this HTTP proxy, whatever the environment says.

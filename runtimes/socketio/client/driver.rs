@@ -241,9 +241,11 @@ impl<R: Runtime> Driver<R> {
                 self.opened = true;
                 self.tell(ClientEvent::Opened { transport, sid });
                 let max_payload = self.session().and_then(|client| client.max_payload());
+                let protocol = self.session().and_then(|client| client.websocket_protocol());
                 let leaving = {
                     let mut state = self.shared.lock();
                     state.transport = Some(transport);
+                    state.protocol = protocol;
                     state.max_payload = max_payload;
                     state.machine.handle_opened(now);
                     state.leaving
@@ -261,7 +263,12 @@ impl<R: Runtime> Driver<R> {
                 }
             }
             engine::ClientEvent::Upgraded => {
-                self.shared.lock().transport = Some(Transport::WebSocket);
+                let protocol = self.session().and_then(|client| client.websocket_protocol());
+                {
+                    let mut state = self.shared.lock();
+                    state.transport = Some(Transport::WebSocket);
+                    state.protocol = protocol;
+                }
                 self.dispatch();
                 self.tell(ClientEvent::Upgraded);
             }
@@ -329,6 +336,7 @@ impl<R: Runtime> Driver<R> {
         {
             let mut state = self.shared.lock();
             state.transport = None;
+            state.protocol = None;
             state.max_payload = None;
             state.machine.handle_closed(reason.into());
         }

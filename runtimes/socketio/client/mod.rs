@@ -15,6 +15,7 @@ use core::future::poll_fn;
 use core::marker::PhantomData;
 use core::ops::Deref;
 use core::task::Poll;
+use std::string::String;
 use std::sync::Arc;
 
 use serde_core::Serialize;
@@ -209,6 +210,12 @@ impl<R> Client<R> {
     /// What carries the connection at the moment, while it is open.
     pub fn transport(&self) -> Option<crate::engineio::Transport> {
         self.shared().lock().transport
+    }
+
+    /// Which of the [offered protocols](ClientBuilder::websocket_protocols) the server has chosen for the connection's
+    /// WebSocket; `None` while there is none, and where it has chosen none.
+    pub fn websocket_protocol(&self) -> Option<String> {
+        self.shared().lock().protocol.clone()
     }
 
     /// Waits until all sockets that there are were let in, or one of them can not be.

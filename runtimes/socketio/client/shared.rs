@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
 use std::boxed::Box;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::string::String;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
@@ -61,6 +62,8 @@ pub(super) struct State {
     pub(super) over: bool,
     /// While a session is open: what carries it.
     pub(super) transport: Option<Transport>,
+    /// What the server has chosen of the protocols that were offered for the WebSocket.
+    pub(super) protocol: Option<String>,
     /// The largest message that the server takes.
     pub(super) max_payload: Option<usize>,
 }
@@ -96,6 +99,7 @@ impl Shared {
             aborting: false,
             over: false,
             transport: None,
+            protocol: None,
             max_payload: None,
         };
         Self {
@@ -158,6 +162,7 @@ impl Shared {
             state.leaving = true;
             state.over = true;
             state.transport = None;
+            state.protocol = None;
             state.machine.close();
             // What is told of it may be awaited.
             while let Some(event) = state.machine.poll_event() {

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::boxed::Box;
 use std::io;
-use std::string::String;
+use std::string::{String, ToString};
 use std::sync::Arc;
 use std::vec::Vec;
 
@@ -56,6 +56,10 @@ pub struct Connection {
     error: Option<ConnectError>,
     upgrade_error: Option<ConnectError>,
     opened: bool,
+    /// The number of the last GET that was stamped.
+    stamp: Option<u64>,
+    /// What the server chose of the protocols that were offered to it.
+    protocol: Option<String>,
     /// What the WebSocket was last given to write is not known to be written.
     unwritten: bool,
     #[cfg(feature = "tls")]
@@ -79,6 +83,7 @@ impl Connection {
     /// A client that wants to connect.
     pub fn new(options: Arc<Options>, config: Arc<Config>, now: Instant, cookies: Cookies) -> Self {
         let max = config.max_payload;
+        let max_message = options.max_websocket_message().unwrap_or(max);
         let keeps = !options.is_asked_of_proxy();
         Self {
             options,
@@ -86,10 +91,12 @@ impl Connection {
             cookies,
             poll: HttpLane::new(max, keeps),
             push: HttpLane::new(max, keeps),
-            websocket: WsLane::new(max),
+            websocket: WsLane::new(max_message),
             error: None,
             upgrade_error: None,
             opened: false,
+            stamp: None,
+            protocol: None,
             unwritten: false,
             #[cfg(feature = "tls")]
             ways: Default::default(),
@@ -144,6 +151,13 @@ impl Connection {
     pub fn take_upgrade_error(&mut self) -> ConnectError {
         let late = ConnectError::Timeout("the WebSocket took too long to prove itself");
         self.upgrade_error.take().unwrap_or(late)
+    }
+
+    /// Which of the protocols that were [offered](Options::add_websocket_protocol) the server has chosen, where the session
+    /// has moved to a WebSocket or was opened on one.
+    pub fn websocket_protocol(&self) -> Option<&str> {
+        let protocol = self.protocol.as_deref();
+        protocol.filter(|_| self.machine.transport() == Transport::WebSocket)
     }
 
     /// The cookies, for the next session.
@@ -438,16 +452,18 @@ impl Connection {
         while let Some(request) = self.machine.poll_request(now) {
             match request {
                 Request::Get(req) => {
-                    let bytes = self.request("GET", None);
+                    let stamp = self.next_stamp();
+                    let bytes = self.request("GET", stamp, None);
                     self.poll.begin(now, req, bytes);
                 }
                 Request::Post(req, body) => {
-                    let bytes = self.request("POST", Some(&body));
+                    let bytes = self.request("POST", None, Some(&body));
                     self.machine.handle_waiting(req);
                     self.push.begin(now, req, bytes);
                 }
                 Request::WebSocket => {
                     self.upgrade_error = None;
+                    self.protocol = None;
                     self.websocket.begin();
                 }
             }
@@ -458,18 +474,36 @@ impl Connection {
         self.cookies.header(&self.options.target, self.options.path())
     }
 
+    /// What makes the next GET another one than all before it. Not the time, which is the same on two machines, or on one
+    /// whose clock was set back: chance at first, for caches keep what other clients were answered, and then counting.
+    fn next_stamp(&mut self) -> Option<u64> {
+        if !self.options.stamps() {
+            return None;
+        }
+        let stamp = match self.stamp {
+            Some(last) => last.wrapping_add(1),
+            None => {
+                let mut random = [0; 8];
+                (self.options.entropy())(&mut random[..6]);
+                u64::from_le_bytes(random)
+            }
+        };
+        self.stamp = Some(stamp);
+        self.stamp
+    }
+
     /// A whole request over polling.
-    fn request(&self, method: &str, body: Option<&[u8]>) -> Vec<u8> {
+    fn request(&self, method: &str, stamp: Option<u64>, body: Option<&[u8]>) -> Vec<u8> {
         let options = &self.options;
         let mut bytes = Vec::with_capacity(512 + body.map_or(0, <[u8]>::len));
-        let mut target = options.request_target(Transport::Polling, self.machine.sid());
+        let mut target = options.request_target(Transport::Polling, self.machine.sid(), stamp);
         if options.is_asked_of_proxy() {
             // What a proxy is sent is a whole URL (RFC 9112, section 3.2.2).
             target = std::format!("http://{}{target}", options.target.authority());
         }
         let mut request = RequestWriter::new(&mut bytes, method, &target);
         let cookies = self.cookie_header();
-        write_headers(&mut request, options, cookies.as_deref());
+        write_headers(&mut request, options, cookies.as_deref(), &[]);
         if let Some(proxy) = options.proxy.as_ref().filter(|_| options.is_asked_of_proxy()) {
             if let Some(credentials) = proxy.credentials() {
                 request.header("Proxy-Authorization", credentials);
@@ -525,6 +559,9 @@ impl Connection {
         match happening {
             Happening::Opened(response) => {
                 self.keep_cookies(&response);
+                let protocol = response.all("sec-websocket-protocol").next();
+                let protocol = protocol.and_then(|name| core::str::from_utf8(name).ok());
+                self.protocol = protocol.map(ToString::to_string);
                 self.tell(now, Input::WsOpen);
             }
             Happening::Frame(Frame::Text(text)) => self.tell(now, Input::WsText(text)),
@@ -590,11 +627,20 @@ impl Connection {
     }
 }
 
-/// The headers that every request has.
-pub(super) fn write_headers(request: &mut RequestWriter<'_>, options: &Options, cookies: Option<&str>) {
+/// The headers that every request has. `others` are those that this kind of request has besides; they stand for headers of
+/// every request that have the same name.
+pub(super) fn write_headers(
+    request: &mut RequestWriter<'_>,
+    options: &Options,
+    cookies: Option<&str>,
+    others: &[(String, String)],
+) {
+    let replaced = |name: &str| others.iter().any(|other| other.0.eq_ignore_ascii_case(name));
+    let every = options.headers.iter().filter(|header| !replaced(&header.0));
+    let headers: Vec<_> = every.chain(others).collect();
     let given = |name: &'static str| {
         let named = move |header: &&(String, String)| header.0.eq_ignore_ascii_case(name);
-        options.headers.iter().filter(named)
+        headers.iter().copied().filter(named)
     };
     if given("host").next().is_none() {
         request.header("Host", options.target.authority());
@@ -616,7 +662,7 @@ pub(super) fn write_headers(request: &mut RequestWriter<'_>, options: &Options, 
     if !all.is_empty() {
         request.header("Cookie", all.join("; "));
     }
-    for (name, value) in &options.headers {
+    for (name, value) in headers {
         if !name.eq_ignore_ascii_case("cookie") {
             request.header(name, value);
         }

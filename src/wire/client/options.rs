@@ -28,6 +28,9 @@ const OWN_HEADERS: &[&str] = &[
 /// Parameters that the client writes itself.
 const OWN_PARAMETERS: &[&str] = &["EIO", "sid", "transport"];
 
+/// Parameters of the protocol that the client does not write, and that change what servers answer.
+const OTHER_PARAMETERS: &[&str] = &["b64", "j"];
+
 /// What every request of a client says: where it goes, and with which headers.
 #[derive(Clone)]
 pub struct Options {
@@ -35,6 +38,11 @@ pub struct Options {
     path: String,
     query: String,
     pub(super) headers: Vec<(String, String)>,
+    /// The parameter that makes every GET another one.
+    stamp: Option<String>,
+    pub(super) websocket_headers: Vec<(String, String)>,
+    websocket_protocols: Vec<String>,
+    max_websocket_message: Option<usize>,
     pub(super) proxy: Option<Proxy>,
     entropy: Arc<Mutex<Entropy>>,
     #[cfg(feature = "tls")]
@@ -78,6 +86,10 @@ impl Options {
             query: without_own(target.query().unwrap_or_default()),
             target,
             headers: Vec::new(),
+            stamp: Some("t".to_string()),
+            websocket_headers: Vec::new(),
+            websocket_protocols: Vec::new(),
+            max_websocket_message: None,
             proxy: None,
             entropy: Arc::new(Mutex::new(entropy)),
             #[cfg(feature = "tls")]
@@ -130,24 +142,68 @@ impl Options {
         Ok(())
     }
 
+    /// The parameter by which every polling GET is another one, so that no cache answers it with what another one was
+    /// answered; `None` for no such parameter. `t`, as in the other implementations.
+    ///
+    /// # Errors
+    /// It is one that the protocol has another use for, or empty.
+    pub fn set_stamp(&mut self, name: Option<&str>) -> Result<()> {
+        let taken = |name: &str| name.is_empty() || OWN_PARAMETERS.contains(&name) || OTHER_PARAMETERS.contains(&name);
+        if name.is_some_and(taken) {
+            return Err(Error::Unusable {
+                what: "timestamp_param",
+                why: "the protocol has another use for this parameter",
+            });
+        }
+        self.stamp = name.map(ToString::to_string);
+        Ok(())
+    }
+
     /// One more header in every request.
     ///
     /// # Errors
     /// It is no header, or one that the client writes itself.
     pub fn add_header(&mut self, name: &str, value: &str) -> Result<()> {
-        let unusable = |why| Err(Error::Unusable { what: "header", why });
+        self.headers.push(header("header", name, value)?);
+        Ok(())
+    }
+
+    /// One more header in requests for a WebSocket. Headers [of every request](Self::add_header) that have the same name
+    /// are left out there.
+    ///
+    /// # Errors
+    /// As [`add_header`](Self::add_header).
+    pub fn add_websocket_header(&mut self, name: &str, value: &str) -> Result<()> {
+        self.websocket_headers.push(header("websocket_header", name, value)?);
+        Ok(())
+    }
+
+    /// One more protocol that is offered for what goes over the WebSocket, the best one first (RFC 6455, section 1.9).
+    ///
+    /// # Errors
+    /// It is no name of a protocol, or is there twice.
+    pub fn add_websocket_protocol(&mut self, name: &str) -> Result<()> {
+        let unusable = |why| {
+            Err(Error::Unusable {
+                what: "websocket_protocol",
+                why,
+            })
+        };
+        // Both are tokens.
         if !is_header_name(name) {
             return unusable("a name is letters, digits and some signs, without spaces");
         }
-        if !is_header_value(value) {
-            return unusable("a value is one line of text");
+        if self.websocket_protocols.iter().any(|known| known == name) {
+            return unusable("it can be offered once");
         }
-        let own = name.len() >= 14 && name[..14].eq_ignore_ascii_case("sec-websocket-");
-        if own || OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own)) {
-            return unusable("the client writes this header itself");
-        }
-        self.headers.push((name.to_string(), value.trim().to_string()));
+        self.websocket_protocols.push(name.to_string());
         Ok(())
+    }
+
+    /// The largest WebSocket message that is taken, in bytes, in place of
+    /// [`Config::max_payload`](crate::engineio::client::Config::max_payload).
+    pub fn set_max_websocket_message(&mut self, bytes: usize) {
+        self.max_websocket_message = Some(bytes);
     }
 
     /// Goes through a proxy, if these want one for the URL.
@@ -192,8 +248,26 @@ impl Options {
         &self.path
     }
 
+    pub(super) fn websocket_protocols(&self) -> &[String] {
+        &self.websocket_protocols
+    }
+
+    pub(super) fn max_websocket_message(&self) -> Option<usize> {
+        self.max_websocket_message
+    }
+
+    /// Whether GETs are to be stamped. Not by a parameter that the application has its own use for.
+    pub(super) fn stamps(&self) -> bool {
+        self.stamp.as_ref().is_some_and(|stamp| {
+            let mut name = String::new();
+            push_encoded(&mut name, stamp);
+            let mut pairs = self.query.split('&');
+            !pairs.any(|pair| pair.split('=').next() == Some(&name))
+        })
+    }
+
     /// The target of a request in origin form.
-    pub(super) fn request_target(&self, transport: Transport, sid: Option<&Sid>) -> String {
+    pub(super) fn request_target(&self, transport: Transport, sid: Option<&Sid>, stamp: Option<u64>) -> String {
         let mut target = format!("{}?", self.path);
         if !self.query.is_empty() {
             target.push_str(&self.query);
@@ -204,6 +278,11 @@ impl Options {
         if let Some(sid) = sid {
             target.push_str("&sid=");
             push_encoded(&mut target, sid.as_str());
+        }
+        if let (Some(name), Some(stamp)) = (&self.stamp, stamp) {
+            target.push('&');
+            push_encoded(&mut target, name);
+            target.push_str(&format!("={stamp:x}"));
         }
         target
     }
@@ -216,6 +295,22 @@ impl Options {
             (*entropy)(bytes);
         })
     }
+}
+
+/// A header that users may give.
+fn header(what: &'static str, name: &str, value: &str) -> Result<(String, String)> {
+    let unusable = |why| Err(Error::Unusable { what, why });
+    if !is_header_name(name) {
+        return unusable("a name is letters, digits and some signs, without spaces");
+    }
+    if !is_header_value(value) {
+        return unusable("a value is one line of text");
+    }
+    let own = name.len() >= 14 && name[..14].eq_ignore_ascii_case("sec-websocket-");
+    if own || OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own)) {
+        return unusable("the client writes this header itself");
+    }
+    Ok((name.to_string(), value.trim().to_string()))
 }
 
 /// A query without the parameters that the client writes itself. A URL out of a browser's tools often has them, and
@@ -263,19 +358,53 @@ mod tests {
                 "/my/path/?x=1&y&EIO=4&transport=polling&sid=a%26b%2Bc",
             ),
         ] {
-            assert_eq!(options(url).request_target(Transport::Polling, Some(&sid)), target);
+            assert_eq!(
+                options(url).request_target(Transport::Polling, Some(&sid), None),
+                target
+            );
         }
         let mut given = options("http://host/other");
         given.set_path("here").unwrap();
         given.add_query("a b", "é&").unwrap();
         assert!(given.add_query("sid", "x").is_err());
         assert_eq!(
-            given.request_target(Transport::WebSocket, None),
+            given.request_target(Transport::WebSocket, None, None),
             "/here/?a%20b=%C3%A9%26&EIO=4&transport=websocket"
         );
         given.set_path("/").unwrap();
-        assert!(given.request_target(Transport::Polling, None).starts_with("/?"));
+        assert!(given.request_target(Transport::Polling, None, None).starts_with("/?"));
         assert!(given.set_path("/a b").is_err());
+    }
+
+    #[test]
+    fn stamps() {
+        let of = |options: &Options| options.request_target(Transport::Polling, None, Some(0x1f));
+        let mut options = options("http://host/?x=1");
+        assert!(options.stamps());
+        assert_eq!(of(&options), "/engine.io/?x=1&EIO=4&transport=polling&t=1f");
+        options.set_stamp(Some("no cache")).unwrap();
+        assert_eq!(of(&options), "/engine.io/?x=1&EIO=4&transport=polling&no%20cache=1f");
+        options.add_query("no cache", "mine").unwrap();
+        assert!(!options.stamps());
+        options.set_stamp(Some("x")).unwrap();
+        assert!(!options.stamps(), "it is in the URL");
+        for taken in ["", "sid", "EIO", "transport", "j", "b64"] {
+            assert!(options.set_stamp(Some(taken)).is_err(), "{taken}");
+        }
+        options.set_stamp(None).unwrap();
+        assert!(!options.stamps());
+        assert!(!of(&options).contains("1f"));
+    }
+
+    #[test]
+    fn protocols_that_can_not_be_offered() {
+        let mut options = options("http://host");
+        options.add_websocket_protocol("chat").unwrap();
+        for name in ["", "two words", "a,b", "chat", "é"] {
+            assert!(options.add_websocket_protocol(name).is_err(), "{name}");
+        }
+        assert_eq!(options.websocket_protocols(), ["chat"]);
+        assert!(options.add_websocket_header("Sec-WebSocket-Protocol", "a").is_err());
     }
 
     #[test]

@@ -137,15 +137,18 @@ impl WsLane {
         let mut key = [0; 16];
         (options.entropy())(&mut key);
         let handshake = ClientHandshake::new(key);
-        let target = options.request_target(Transport::WebSocket, sid);
+        let target = options.request_target(Transport::WebSocket, sid, None);
         let mut request = RequestWriter::new(&mut self.output, "GET", &target);
-        super::connection::write_headers(&mut request, options, cookies);
+        super::connection::write_headers(&mut request, options, cookies, &options.websocket_headers);
         request
             .header("Connection", "Upgrade")
             .header("Upgrade", "websocket")
             .header("Sec-WebSocket-Version", "13")
-            .header("Sec-WebSocket-Key", handshake.key())
-            .no_body();
+            .header("Sec-WebSocket-Key", handshake.key());
+        if !options.websocket_protocols().is_empty() {
+            request.header("Sec-WebSocket-Protocol", options.websocket_protocols().join(", "));
+        }
+        request.no_body();
         self.state = State::Handshake(ResponseReader::for_upgrade(limits()), handshake);
     }
 
@@ -211,8 +214,9 @@ impl WsLane {
         let State::Handshake(_, handshake) = core::mem::replace(&mut self.state, State::None) else {
             unreachable!("only a handshake is answered");
         };
+        let protocols: Vec<&str> = options.websocket_protocols().iter().map(|name| &name[..]).collect();
         match answer {
-            Ok(response) => match handshake.check(&response, &[]) {
+            Ok(response) => match handshake.check(&response, &protocols) {
                 Ok(()) => {
                     let socket = WebSocket::client(self.max_message, options.entropy());
                     self.state = State::Open(Box::new(socket));

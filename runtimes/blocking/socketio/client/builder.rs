@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 use std::boxed::Box;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::string::{String, ToString};
 use std::sync::Arc;
 
@@ -11,6 +13,8 @@ use super::handlers::{Calling, Handlers, OnEvent};
 use super::{Client, ClientSocket, SimpleClient};
 use crate::Backoff;
 use crate::engineio::Transport;
+use crate::runtime::DialTarget;
+use crate::runtime::blocking::socket::dialing;
 use crate::runtime::blocking::{Threads, block_on};
 use crate::runtime::engineio as engine;
 use crate::runtime::engineio::Outcome;
@@ -244,6 +248,17 @@ impl ClientBuilder {
         self
     }
 
+    /// Makes the client's streams by this function, which may block: as the
+    /// [`ClientBuilder::dial_with`](crate::runtime::blocking::engineio::ClientBuilder::dial_with) of Engine.IO.
+    pub fn dial_with<F, S>(mut self, dial: F) -> Self
+    where
+        F: Fn(DialTarget) -> io::Result<S> + Send + Sync + 'static,
+        S: Into<OwnedFd> + 'static,
+    {
+        self.builder = self.builder.dial_with(dialing(&self.threads, dial));
+        self
+    }
+
     /// Whom to trust, and what certificate to show, where the URL says `https` or `wss`.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, connector: crate::wire::tls::Connector) -> Self {
@@ -296,6 +311,16 @@ options! {
     header(name: impl Into<String>, value: impl Into<String>);
     /// One more parameter in the query of every request.
     query(name: impl Into<String>, value: impl Into<String>);
+    /// Whether each polling GET has a parameter with a number that no other has, against caches. It has.
+    timestamp_requests(stamp: bool);
+    /// The name of that parameter, `t`.
+    timestamp_param(name: impl Into<String>);
+    /// One more header in requests for a WebSocket, and in no others.
+    websocket_header(name: impl Into<String>, value: impl Into<String>);
+    /// Protocols that are offered for what goes over the WebSocket, the best one first.
+    websocket_protocols(names: impl IntoIterator<Item = impl Into<String>>);
+    /// The largest WebSocket message that is taken from the server.
+    max_websocket_message(bytes: usize);
     /// Goes through this HTTP proxy, whatever the environment says.
     proxy(url: impl Into<String>);
     /// Goes through no proxy, whatever the environment says.

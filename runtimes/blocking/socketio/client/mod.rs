@@ -7,6 +7,7 @@ mod socket;
 
 use core::fmt;
 use core::ops::Deref;
+use std::string::String;
 
 use serde_core::Serialize;
 
@@ -121,6 +122,12 @@ impl Client {
     /// What carries the connection at the moment, while it is open.
     pub fn transport(&self) -> Option<Transport> {
         self.client.transport()
+    }
+
+    /// Which of the [offered protocols](ClientBuilder::websocket_protocols) the server has chosen for the connection's
+    /// WebSocket; `None` while there is none, and where it has chosen none.
+    pub fn websocket_protocol(&self) -> Option<String> {
+        self.client.websocket_protocol()
     }
 
     /// Leaves all namespaces and ends the connection in order; does not wait for that. What was emitted while connected

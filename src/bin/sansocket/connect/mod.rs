@@ -2,6 +2,7 @@
 
 mod conversation;
 mod input;
+mod options;
 mod output;
 mod socketio;
 
@@ -20,6 +21,7 @@ use crate::runtimes::{self, Job};
 use crate::serve::ParserName;
 use crate::tls::ClientTls;
 use conversation::Conversation;
+use options::ConnectionOptions;
 
 /// What may wait here for the server: scripts write as fast as they can.
 const MAX_QUEUE: usize = 64_000_000;
@@ -33,7 +35,7 @@ With --json, stdout says what happens and stdin takes what to do, one object a l
   {\"connect\":\"/ns\",\"auth\":{…}}, {\"disconnect\":\"/ns\"}, {\"close\":true}. Bytes are {\"$binary\":\"<base64>\"}.
 For Engine.IO: {\"send\":\"text\"}, {\"send_binary\":\"<base64>\"}, {\"close\":true}.
 Without --json, a line is a message; for Socket.IO an event's name and its arguments as JSON, or one text. The end of stdin delivers what was sent, then closes.
-HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are respected.
+HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are respected, unless --proxy or --no-proxy is given.
 Exit status: 0 after a close that was asked for, 130 after Ctrl-C, 1 where connecting failed or the connection ended
 otherwise, 2 for wrong usage.")]
 pub struct Arguments {
@@ -81,6 +83,8 @@ pub struct Arguments {
     /// How long one attempt may take, all transports together, and for Socket.IO the answer to the CONNECT
     #[arg(long, value_parser = arguments::duration, value_name = "DURATION", default_value = "20s")]
     timeout: Duration,
+    #[command(flatten)]
+    connection: ConnectionOptions,
     #[command(flatten)]
     tls: ClientTls,
     /// One JSON object a line on stdin and stdout, for scripts
@@ -162,6 +166,7 @@ impl Arguments {
         for (name, value) in &self.query {
             builder = builder.query(name, value);
         }
+        builder = self.connection.apply(builder);
         match self.backoff() {
             Some(backoff) => builder.reconnect(backoff),
             None => builder,

@@ -24,7 +24,7 @@ fn polls_name_the_whole_url() {
     let get = wire.request(POLL);
     assert_eq!(
         get.line,
-        "GET http://[::1]:3000/engine.io/?x&EIO=4&transport=polling HTTP/1.1"
+        "GET http://[::1]:3000/engine.io/?x&EIO=4&transport=polling&t=70707070707 HTTP/1.1"
     );
     assert_eq!(get.get("host"), Some("[::1]:3000"));
     assert_eq!(get.get("authorization"), Some("Basic bWU6c2VjcmV0"));

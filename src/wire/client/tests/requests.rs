@@ -9,7 +9,7 @@ fn a_get_and_a_post() {
     let agent = concat!("sansocket/", env!("CARGO_PKG_VERSION"));
     let get = String::from_utf8(wire.written(POLL)).unwrap();
     let expected = format!(
-        "GET /engine.io/?x=1&EIO=4&transport=polling HTTP/1.1\r\n\
+        "GET /engine.io/?x=1&EIO=4&transport=polling&t=70707070707 HTTP/1.1\r\n\
          Host: host\r\nUser-Agent: {agent}\r\nAccept: */*\r\nAccept-Encoding: gzip, deflate\r\n\r\n"
     );
     assert_eq!(get, expected);
@@ -18,7 +18,7 @@ fn a_get_and_a_post() {
     let get = wire.request(POLL);
     assert_eq!(
         get.line,
-        "GET /engine.io/?x=1&EIO=4&transport=polling&sid=a%26b HTTP/1.1"
+        "GET /engine.io/?x=1&EIO=4&transport=polling&sid=a%26b&t=70707070708 HTTP/1.1"
     );
     wire.connect(PUSH);
     let post = String::from_utf8(wire.written(PUSH)).unwrap();
@@ -45,6 +45,48 @@ fn a_websocket() {
     assert_eq!(request.get("sec-websocket-version"), Some("13"));
     assert_eq!(request.get("sec-websocket-key"), Some("BwcHBwcHBwcHBwcHBwcHBw=="));
     assert_eq!(request.body, "", "no body, and nothing before the answer");
+}
+
+/// Caches know a GET by its URL. What a POST or a WebSocket is answered, none of them keeps.
+#[test]
+fn every_get_is_another_one() {
+    let mut wire = Wire::new(options("http://host"), Config::default());
+    let stamp = |wire: &mut Wire, id| {
+        let line = wire.request(id).line;
+        line.split_once("&t=")
+            .map(|(_, rest)| rest.split(' ').next().unwrap_or_default().to_string())
+    };
+    assert_eq!(stamp(&mut wire, POLL).as_deref(), Some("70707070707"));
+    wire.say(POLL, response(200, "", open_packet("\"websocket\"")));
+    wire.send("hello");
+    assert_eq!(stamp(&mut wire, POLL).as_deref(), Some("70707070708"));
+    assert_eq!(stamp(&mut wire, PUSH), None);
+    assert_eq!(stamp(&mut wire, WS), None);
+    wire.say(POLL, response(200, "", "4a"));
+    assert_eq!(stamp(&mut wire, POLL).as_deref(), Some("70707070709"));
+}
+
+#[test]
+fn what_is_for_websockets_alone() {
+    let mut options = options("http://host");
+    options.add_header("X-Both", "1").unwrap();
+    options.add_header("X-Other", "everywhere").unwrap();
+    options.add_websocket_header("x-other", "there").unwrap();
+    options.add_websocket_header("User-Agent", "there too").unwrap();
+    options.add_websocket_protocol("chat").unwrap();
+    options.add_websocket_protocol("superchat").unwrap();
+    let mut wire = Wire::new(options, Config::default());
+    let get = wire.request(POLL);
+    assert_eq!((get.get("x-both"), get.get("x-other")), (Some("1"), Some("everywhere")));
+    assert_eq!(get.get("sec-websocket-protocol"), None);
+    wire.say(POLL, response(200, "", open_packet("\"websocket\"")));
+    let websocket = wire.request(WS);
+    assert_eq!(
+        (websocket.get("x-both"), websocket.get("x-other")),
+        (Some("1"), Some("there"))
+    );
+    assert_eq!(websocket.get("user-agent"), Some("there too"));
+    assert_eq!(websocket.get("sec-websocket-protocol"), Some("chat, superchat"));
 }
 
 #[test]
@@ -153,6 +195,7 @@ fn a_user_of_the_url_is_in_every_request() {
 fn a_query_is_in_every_request() {
     let mut options = options("http://host/a/b/?token=a%20b&c");
     options.add_query("naïve", "=&#\r\n").expect("an ordinary parameter");
+    options.set_stamp(None).expect("none is always possible");
     let mut wire = Wire::new(options, Config::default());
     let query = "/a/b/?token=a%20b&c&na%C3%AFve=%3D%26%23%0D%0A&EIO=4&transport=";
     assert_eq!(wire.request(POLL).line, format!("GET {query}polling HTTP/1.1"));

@@ -52,6 +52,52 @@ fn everything_in_one_piece_or_in_many() {
     }
 }
 
+/// A protocol is chosen from those that were offered, or none is; and another session's choice is not this one's.
+#[test]
+fn the_server_s_choice_of_a_protocol() {
+    for (grant, chosen) in [
+        ("Sec-WebSocket-Protocol: b\r\n", Some(Some("b"))),
+        ("", Some(None)),
+        ("Sec-WebSocket-Protocol: c\r\n", None),
+    ] {
+        let mut options = options("http://host");
+        options.add_websocket_protocol("a").unwrap();
+        options.add_websocket_protocol("b").unwrap();
+        let mut wire = Wire::new(options, websocket());
+        wire.request(WS);
+        assert_eq!(wire.connection.websocket_protocol(), None);
+        wire.say(WS, granted(grant));
+        wire.say(WS, text(&open_packet("")));
+        let opened = matches!(wire.event(), Some(Event::Opened(_)));
+        assert_eq!(opened, chosen.is_some(), "{grant:?}");
+        assert_eq!(wire.connection.websocket_protocol(), chosen.flatten());
+    }
+}
+
+#[test]
+fn the_largest_message_of_a_websocket() {
+    let mut options = options("http://host");
+    options.set_max_websocket_message(200);
+    let mut wire = Wire::new(options, websocket());
+    wire.request(WS);
+    wire.say(WS, granted(""));
+    wire.say(WS, text(&open_packet("")));
+    assert!(matches!(wire.event(), Some(Event::Opened(_))));
+    let message = |length: usize| text(&format!("4{}", "x".repeat(length - 1)));
+    wire.say(WS, message(200));
+    assert_eq!(wire.messages().len(), 1);
+    wire.say(WS, message(201));
+    let (reason, kind, told) = wire.told();
+    assert_eq!(kind, Some(ErrorKind::Protocol), "{reason}: {told}");
+    // Polling has its own limit.
+    let mut options = self::options("http://host");
+    options.set_max_websocket_message(10);
+    let mut wire = Wire::new(options, polling());
+    wire.open("");
+    wire.say(POLL, response(200, "", format!("4{}", "x".repeat(500))));
+    assert_eq!(wire.messages().len(), 1);
+}
+
 /// Whatever is not exactly a grant is none, and what stands behind it is not read.
 #[test]
 fn wrong_grants() {

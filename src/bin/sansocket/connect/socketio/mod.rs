@@ -35,7 +35,7 @@ fn builder<R: Runtime>(arguments: &Arguments, runtime: R) -> ClientBuilder<R> {
         .allow_upgrades(!arguments.no_upgrade)
         .connect_timeout(arguments.timeout)
         .max_offline(MAX_QUEUE)
-        .engine(|engine| engine.max_queue(MAX_QUEUE));
+        .engine(|engine| arguments.connection.apply(engine.max_queue(MAX_QUEUE)));
     // Unlike JavaScript's, the path of the URL is the endpoint's: namespaces have a flag of their own.
     let given = Target::parse(&arguments.url).ok();
     let given = given.as_ref().and_then(|target| target.path_given()).map(str::to_owned);
