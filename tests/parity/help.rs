@@ -110,6 +110,7 @@ const CONNECT: &[Trial] = &[
     ),
     ("--ca", "tls/talking.rs", "clients_may_have_to_show_a_certificate"),
     ("--cert", "tls/talking.rs", "clients_may_have_to_show_a_certificate"),
+    ("--close-timeout", "connect/options.rs", "the_time_to_close"),
     (
         "--event",
         "socketio_client/events.rs",
@@ -120,15 +121,24 @@ const CONNECT: &[Trial] = &[
     ("--insecure", "tls/mistakes.rs", "not_issued_by_anyone_else"),
     ("--json", "connect/usage.rs", "a_wrong_call_with_json_is_the_same"),
     ("--key", "tls/talking.rs", "clients_may_have_to_show_a_certificate"),
+    ("--max-payload", "connect/options.rs", "messages_that_are_too_large"),
+    (
+        "--max-websocket-message",
+        "connect/options.rs",
+        "messages_that_are_too_large",
+    ),
     (
         "--namespace",
         "socketio_client/joining.rs",
         "joins_several_namespaces_with_what_it_shows",
     ),
+    ("--no-proxy", "connect/options.rs", "a_proxy_of_the_flags"),
+    ("--no-timestamps", "connect/options.rs", "every_get_is_another_one"),
     ("--no-upgrade", "connect/fallback.rs", "no_upgrade_stays_on_polling"),
     ("--parser", "socketio_client/own.rs", "the_program_with_either_parser"),
     ("--path", "connect/connecting.rs", "the_path_flag_wins"),
     ("--protocol", "connect/usage.rs", "socket_io_is_the_default"),
+    ("--proxy", "connect/options.rs", "a_proxy_of_the_flags"),
     ("--query", "connect/connecting.rs", "query_flags_are_on_every_request"),
     (
         "--reconnect",
@@ -145,17 +155,25 @@ const CONNECT: &[Trial] = &[
         "connect/reconnecting.rs",
         "delays_double_up_to_the_maximum",
     ),
-    (
-        "--request-timeout",
-        "connect/connecting.rs",
-        "a_server_that_does_not_answer_a_post_is_given_up",
-    ),
+    ("--request-timeout", "connect/options.rs", "times"),
     ("--runtime", "connect/connecting.rs", "a_runtime_may_be_named"),
     ("--timeout", "connect/connecting.rs", "a_silent_server_is_a_timeout"),
+    ("--timestamp-param", "connect/options.rs", "every_get_is_another_one"),
     (
         "--transports",
         "connect/fallback.rs",
         "transports_are_tried_in_the_order_given",
+    ),
+    ("--upgrade-timeout", "connect/options.rs", "times"),
+    (
+        "--websocket-header",
+        "connect/options.rs",
+        "what_is_for_websockets_alone",
+    ),
+    (
+        "--websocket-protocol",
+        "connect/options.rs",
+        "what_is_for_websockets_alone",
     ),
 ];
 
