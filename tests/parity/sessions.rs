@@ -82,7 +82,7 @@ fn row_30_the_transport_of_a_session() {
     let session = Session::open(&hosted.server);
     let sid = Sid::new(&session.sid).expect("the server made it");
     let handle = &hosted.engine.handle;
-    assert_eq!(handle.sessions(), [sid.clone()]);
+    assert_eq!(handle.sessions(), std::slice::from_ref(&sid));
     assert_eq!(handle.transport(&sid), Some(Transport::Polling));
     let websocket = session.upgrade();
     assert_eq!(handle.transport(&sid), Some(Transport::WebSocket));
