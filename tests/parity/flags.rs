@@ -35,8 +35,8 @@ fn a_cookie_has_attributes() {
         ("io", "Path=/; HttpOnly; SameSite=Lax"),
         ("io; Secure; SameSite=None", "Path=/; HttpOnly; Secure; SameSite=None"),
         (
-            "io; path=/chat; Domain=a.example; Max-Age=60; HttpOnly=false; Partitioned; samesite=strict",
-            "Path=/chat; Domain=a.example; Max-Age=60; Partitioned; SameSite=Strict",
+            "io; path=/chat; Domain=a.example; Max-Age=60; HttpOnly=false; Secure; Partitioned; samesite=strict",
+            "Path=/chat; Domain=a.example; Max-Age=60; Secure; Partitioned; SameSite=Strict",
         ),
     ] {
         let server = echo(&["--cookie", flag]);
