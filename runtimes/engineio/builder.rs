@@ -409,7 +409,7 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Builder<R, D, H> {
             return unusable("transports", "there is none");
         }
         let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'%');
-        if !self.endpoint.path().bytes().all(plain) {
+        if !self.endpoint.paths().all(|path| path.bytes().all(plain)) {
             return unusable("path", "it has a character that a path does not show as it is");
         }
         self.endpoint.terms().check()?;

@@ -199,6 +199,11 @@ impl Endpoint {
         &self.path
     }
 
+    /// The path, and all that [`add_path`](Self::add_path) has added.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        core::iter::once(&self.path).chain(&self.also).map(|path| &path[..])
+    }
+
     /// The transports that a session may be opened on; both unless they are set.
     pub fn set_transports(&mut self, transports: &[Transport]) {
         self.polling = transports.contains(&Transport::Polling);
@@ -262,8 +267,7 @@ impl Endpoint {
                 _ => None,
             },
         };
-        let mut paths = core::iter::once(&self.path).chain(&self.also);
-        if !paths.any(|path| request.path.starts_with(&path[..])) {
+        if !self.paths().any(|path| request.path.starts_with(path)) {
             return look;
         }
         look.origin = self.check_origin(request);

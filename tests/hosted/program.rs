@@ -55,6 +55,8 @@ struct Arguments {
     connect_timeout: Duration,
     #[arg(long, value_enum, default_value = "text")]
     parser: ParserName,
+    #[arg(long, default_value = "64")]
+    concurrency: usize,
     #[arg(long, value_parser = arguments::size, default_value = "1000000")]
     max_payload: usize,
     #[arg(long, value_parser = transport, value_delimiter = ',', default_value = "polling,websocket")]
@@ -138,6 +140,7 @@ fn layer(arguments: &Arguments) -> sansocket::Result<(Layer<Tokio>, Option<Socke
                 .engine(|_| options)
                 .connect_timeout(arguments.connect_timeout)
                 .parser(arguments.parser.parser())
+                .concurrency(arguments.concurrency)
                 .build();
             socketio::namespaces(&server);
             let handle = server.handle();

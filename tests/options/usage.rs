@@ -7,6 +7,13 @@ fn wrong_values() {
     for flags in [
         &["--cookie", "a b"][..],
         &["--cookie", ""],
+        &["--cookie", "io; Colour=red"],
+        &["--cookie", "io; Max-Age=soon"],
+        &["--cookie", "io; SameSite=None"],
+        &["--cookie", "io; Path=/a\r\nX: y"],
+        &["--concurrency", "0"],
+        &["--max-queue", "10"],
+        &["--path", "/a/", "--path", "/b c/"],
         &["--header", "X-A"],
         &["--header", "Content-Length: 1"],
         &["--initial-header", "X A: 1"],

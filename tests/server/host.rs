@@ -4,6 +4,7 @@ use std::future::Future;
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -83,7 +84,7 @@ impl Server {
             if let Some(host) = hosting::host() {
                 return hosting::serve(host, options.layer(handler).expect("options of a layer")).await;
             }
-            let server = options.bind("127.0.0.1:0").await.expect("a free port");
+            let server = options.bind(&fresh_address()).await.expect("a free port");
             let (address, handle) = (server.local_addr(), server.handle());
             let serving = server.serve(handler);
             (address, handle, Box::pin(serving) as Serving)
@@ -97,7 +98,7 @@ impl Server {
             if let Some(host) = hosting::host() {
                 return hosting::serve(host, options.layer().expect("options of a layer")).await;
             }
-            let server = options.bind("127.0.0.1:0").await.expect("a free port");
+            let server = options.bind(&fresh_address()).await.expect("a free port");
             let (address, handle) = (server.local_addr(), server.handle());
             (address, handle, Box::pin(server.serve()) as Serving)
         })
@@ -228,7 +229,8 @@ impl Server {
         wait_until("no handler and no data is left", || self.no_token_left());
         self.wait_for_sessions(0);
         assert!(self.handle.sessions().is_empty());
-        assert!(TcpStream::connect(self.address).is_err(), "somebody still listens");
+        // A program that another test starts meanwhile has the socket too, until it is that program.
+        wait_until("nobody listens any more", || TcpStream::connect(self.address).is_err());
     }
 
     /// The end of every test in which the server goes on: no session stayed behind, it ends when it is asked to, and
@@ -260,6 +262,16 @@ async fn serve(serving: Serving, drop_it: &Gate, says_ended: &Sender<bool>) {
         () = drop_it.pass() => false,
     };
     let _unseen = says_ended.send(ended);
+}
+
+/// Every server has an address of its own, where the system has more than one: a port that it has left would else be given to
+/// another test's, and somebody would still listen.
+fn fresh_address() -> String {
+    static NEXT: AtomicU8 = AtomicU8::new(0);
+    match cfg!(target_os = "linux") {
+        true => format!("127.0.2.{}:0", NEXT.fetch_add(1, Ordering::Relaxed).clamp(1, 254)),
+        false => "127.0.0.1:0".to_owned(),
+    }
 }
 
 /// `/proc/PID/task/TID` of this thread.

@@ -72,6 +72,15 @@ impl Server {
         }
     }
 
+    /// The next connection is cut at once.
+    pub fn refuse(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.listener.accept().is_err() {
+            assert!(Instant::now() < deadline, "the client connects");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     pub fn accept(&self) -> Peer {
         self.accept_within(PATIENCE).expect("the client connects")
     }

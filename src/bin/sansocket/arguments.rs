@@ -49,6 +49,14 @@ pub fn size(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "that is more than there is".into())
 }
 
+/// A number of things of which there has to be one at least.
+pub fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..) => Ok(number),
+        _ => Err("say a number, 1 or more".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

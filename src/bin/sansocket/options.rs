@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use sansocket::engineio::Sid;
-use sansocket::http::{Compression, Cookie, StaticFiles, TrustedProxies};
+use sansocket::http::{Compression, Cookie, SameSite, StaticFiles, TrustedProxies};
 use sansocket::runtime::Runtime;
 use sansocket::runtime::engineio::Builder;
 
@@ -16,9 +16,11 @@ pub struct HttpOptions {
     /// Do not let browsers send cookies along from pages of other origins
     #[arg(long)]
     no_cors_credentials: bool,
-    /// Set a cookie of this name, with the session's id in it, when a session is opened by polling
-    #[arg(long, value_parser = cookie_name, value_name = "NAME")]
-    cookie: Option<String>,
+    /// Set a cookie of this name, with the session's id in it, when a session is opened by polling. Attributes may follow, in
+    /// place of `Path=/; HttpOnly; SameSite=Lax`: `io; Path=/chat; Domain=a.example; Max-Age=3600; HttpOnly=false; Secure;
+    /// Partitioned; SameSite=None`
+    #[arg(long, value_parser = cookie, value_name = "NAME[; ATTRIBUTE]")]
+    cookie: Option<Cookie>,
     /// Do not compress polling responses
     #[arg(long)]
     no_compression: bool,
@@ -57,11 +59,41 @@ pub struct HttpOptions {
     eio3: bool,
 }
 
-fn cookie_name(name: &str) -> Result<String, String> {
-    match Cookie::new(name.to_owned()).header(&Sid::from_entropy([0; 15])) {
-        Ok(_) => Ok(name.to_owned()),
-        Err(_) => Err("that can not be the name of a cookie".into()),
+/// `io`, or `io; Secure; Max-Age=3600`: a name, and attributes as `Set-Cookie` has them.
+fn cookie(text: &str) -> Result<Cookie, String> {
+    let mut parts = text.split(';').map(str::trim);
+    let mut cookie = Cookie::new(parts.next().unwrap_or_default().to_owned());
+    for part in parts {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        cookie = attribute(cookie, name.trim(), value.trim())
+            .ok_or_else(|| format!("a cookie has no attribute '{part}'"))?;
     }
+    // An id of the usual length shows whether all of it can stand in a header.
+    let shown = cookie.header(&Sid::from_entropy([0; 15]));
+    shown.map(|_| cookie).map_err(|error| error.to_string())
+}
+
+fn attribute(cookie: Cookie, name: &str, value: &str) -> Option<Cookie> {
+    let flag = || match value {
+        "" | "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    };
+    Some(match &name.to_ascii_lowercase()[..] {
+        "path" => cookie.path(value.to_owned()),
+        "domain" => cookie.domain(value.to_owned()),
+        "max-age" => cookie.max_age(Duration::from_secs(value.parse().ok()?)),
+        "samesite" => cookie.same_site(match &value.to_ascii_lowercase()[..] {
+            "strict" => SameSite::Strict,
+            "lax" => SameSite::Lax,
+            "none" => SameSite::None,
+            _ => return None,
+        }),
+        "httponly" => cookie.http_only(flag()?),
+        "secure" => cookie.secure(flag()?),
+        "partitioned" => cookie.partitioned(flag()?),
+        _ => return None,
+    })
 }
 
 fn header(text: &str) -> Result<(String, String), String> {
@@ -109,9 +141,12 @@ impl HttpOptions {
             .ping_interval_grace(self.ping_interval_grace)
             .max_sessions(self.max_sessions)
             .max_connections(self.max_connections);
-        if let Some(name) = self.cookie.clone() {
+        if let Some(cookie) = self.cookie.clone() {
             // What comes over TLS must not go out without it.
-            options = options.cookie_with(move |request| Some(Cookie::new(name.clone()).secure(request.is_secure)));
+            options = options.cookie_with(move |request| match request.is_secure {
+                true => Some(cookie.clone().secure(true)),
+                false => Some(cookie.clone()),
+            });
         }
         for (name, value) in self.headers.iter().cloned() {
             options = options.header(name, value);

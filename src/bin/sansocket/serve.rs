@@ -48,9 +48,10 @@ pub struct Arguments {
     /// The address to listen on; port 0 is any free one
     #[arg(long, default_value = "127.0.0.1:3000")]
     addr: String,
-    /// The path below which the app lives: `/socket.io/` for chat and socketio, `/engine.io/` for echo; bench has both
-    #[arg(long)]
-    path: Option<String>,
+    /// The path below which the app lives: `/socket.io/` for chat and socketio, `/engine.io/` for echo; bench has both. May be
+    /// repeated: then it lives below each
+    #[arg(long = "path", value_name = "PATH")]
+    paths: Vec<String>,
     /// The runtime to run on
     #[arg(long, value_enum, default_value = "tokio", value_name = "RUNTIME")]
     runtime: RuntimeName,
@@ -72,9 +73,15 @@ pub struct Arguments {
     /// How Socket.IO packets are written, on the app socketio
     #[arg(long, value_enum, default_value = "text")]
     parser: ParserName,
+    /// How many handlers may run at once for one client, on the app socketio; 1 runs them one after the other
+    #[arg(long, value_name = "N", default_value = "64", value_parser = arguments::positive)]
+    concurrency: usize,
     /// The largest message that is taken, in bytes
     #[arg(long, value_parser = arguments::size, value_name = "SIZE", default_value = "1000000")]
     max_payload: usize,
+    /// How much may wait for one client, in bytes, before its app has to wait too
+    #[arg(long, value_parser = arguments::size, value_name = "SIZE", default_value = "4MB")]
+    max_queue: usize,
     /// The transports that a session may be opened on
     #[arg(long, value_parser = transport, value_delimiter = ',', default_value = "polling,websocket")]
     transports: Vec<Transport>,
@@ -132,8 +139,9 @@ impl App {
 }
 
 impl Arguments {
+    /// The first is the one that pages are told of.
     fn path(&self) -> &str {
-        self.path.as_deref().unwrap_or(self.app.default_path())
+        self.paths.first().map_or(self.app.default_path(), String::as_str)
     }
 }
 
@@ -235,6 +243,9 @@ async fn serve<R: Runtime>(runtime: R, arguments: &Arguments, tls: Option<Accept
     let endpoint = endpoint_path(arguments.path());
     if arguments.app == App::Chat {
         chat::check_path(&endpoint)?;
+        for path in &arguments.paths {
+            chat::check_path(&endpoint_path(path))?;
+        }
     }
     let mut address = arguments.addr.clone();
     let mut counted = Stats::default();
@@ -304,10 +315,13 @@ fn options<R: Runtime>(runtime: R, arguments: &Arguments) -> Builder<R> {
         .ping_timeout(arguments.ping_timeout)
         .upgrade_timeout(arguments.upgrade_timeout)
         .max_payload(arguments.max_payload)
+        .max_queue(arguments.max_queue)
         .transports(&arguments.transports)
         .allow_upgrades(!arguments.no_upgrades)
         .cors(arguments.cors.clone().credentials(arguments.http.credentials()));
     let options = arguments.http.apply(options);
+    let others = arguments.paths.iter().skip(1);
+    let options = others.fold(options, |options, path| options.also_path(path));
     match arguments.app {
         // Nothing else on the path of what is measured.
         App::Bench => options.compression(Compression::off()),

@@ -15,7 +15,7 @@ pub async fn start<R: Runtime>(
     arguments: &Arguments,
     address: &str,
 ) -> sansocket::Result<Running> {
-    if arguments.path.is_some() {
+    if !arguments.paths.is_empty() {
         return Err(sansocket::Error::Unusable {
             what: "path",
             why: "the app bench has two of its own",

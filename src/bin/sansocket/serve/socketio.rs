@@ -15,6 +15,7 @@ pub async fn start<R: Runtime>(options: Builder<R>, arguments: &Arguments, addre
         .engine(|_| options)
         .connect_timeout(arguments.connect_timeout)
         .parser(arguments.parser.parser())
+        .concurrency(arguments.concurrency)
         .build();
     namespaces(&server);
     let server = server.bind(address).await?;
