@@ -77,6 +77,11 @@ pub fn wait_for(target: &str, text: &str) -> Line {
     }
 }
 
+/// How often something that is told every ten seconds may have been told since then: once, unless the machine is very busy.
+pub fn most_told_since(then: Instant) -> usize {
+    1 + usize::try_from(then.elapsed().as_secs() / 10).expect("a test is short")
+}
+
 /// Nothing in the log says more than one line, or talks to a terminal; and nothing tells a secret.
 #[track_caller]
 pub fn assert_tells_nothing(secrets: &[&str]) {
