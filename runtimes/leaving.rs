@@ -3,6 +3,7 @@
 use core::error::Error as StdError;
 
 use crate::error::{Error, SendError, TryRecvError};
+use crate::runtime::socketio::client::{CallError, EmitFailed};
 use crate::socketio::{AckError, EmitError};
 
 /// Whether a handler's error says no more than that somebody has gone.
@@ -26,6 +27,9 @@ fn is_closed(error: &(dyn StdError + 'static)) -> bool {
         || matches!(error.downcast_ref(), Some(TryRecvError::Closed))
         || matches!(error.downcast_ref(), Some(EmitError::Disconnected(_)))
         || matches!(error.downcast_ref(), Some(AckError::Disconnected))
+        || matches!(error.downcast_ref(), Some(EmitFailed::Refused(error)) if is_closed(error))
+        || matches!(error.downcast_ref(), Some(CallError::Emit(error)) if is_closed(error))
+        || matches!(error.downcast_ref(), Some(CallError::Ack(error)) if is_closed(error))
 }
 
 #[cfg(test)]
@@ -55,5 +59,7 @@ mod tests {
             assert!(!says_gone(&error), "{error:?}");
         }
         assert!(says_gone(&crate::engineio::SendError::Closed(message())));
+        assert!(says_gone(&Error::application(CallError::Ack(AckError::Disconnected))));
+        assert!(!says_gone(&CallError::Ack(AckError::NotSent)));
     }
 }

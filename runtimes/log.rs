@@ -5,6 +5,7 @@
 //! terminal. `docs/logs.md` is the page for users: its targets, spans and fields are those here.
 
 mod client;
+mod handlers;
 #[cfg(feature = "tracing")]
 mod hub;
 mod pace;
@@ -15,6 +16,7 @@ use core::any::Any;
 use core::fmt;
 
 pub(crate) use client::ClientLog;
+pub(crate) use handlers::handler_failed;
 #[cfg(feature = "tracing")]
 pub(crate) use hub::witness;
 pub(crate) use pace::Pace;
