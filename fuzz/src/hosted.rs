@@ -217,6 +217,7 @@ impl World {
             peer: None,
             has_body: !body.is_empty(),
             may_switch: is_websocket,
+            tls: None,
         };
         let begun = HostedRequest::begin(&self.hub, self.hub.now(), &head, []);
         let (request, event) = begun.expect("its path");
