@@ -63,10 +63,17 @@ pub fn all() -> Vec<Line> {
 /// The first line of this target with this in it, as soon as there is one.
 #[track_caller]
 pub fn wait_for(target: &str, text: &str) -> Line {
+    wait_for_in("", target, text)
+}
+
+/// The same of one session.
+#[track_caller]
+pub fn wait_for_in(sid: &str, target: &str, text: &str) -> Line {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let found = lines()
             .iter()
+            .filter(|line| sid.is_empty() || line.of_span("session", "sid") == Some(sid))
             .find(|line| line.target == target && line.text.contains(text))
             .cloned();
         if let Some(found) = found {
