@@ -26,6 +26,6 @@ pub use connection::{Connection, ConnectionEvent};
 pub use hosted::{HostedHead, HostedRequest, Reply, Unwritten};
 pub(crate) use hub::CellAlarm;
 pub use hub::{Cell, Entropy, Hub, Limits, Stats};
-#[cfg(feature = "tracing")]
 pub(crate) use routing::UNNAMED_SITE;
+#[cfg(feature = "tracing")]
 pub(crate) use witness::{Sight, Witness};
