@@ -52,7 +52,13 @@ impl ClientLog {
         let machine = connection.look();
         let mut lines = std::vec::Vec::new();
         let (transport, closed) = (machine.transport(), machine.closed());
-        let text = |error: Option<&crate::wire::client::ConnectError>| error.map(ToString::to_string);
+        // Servers name the session that they do not know.
+        let sid = machine.handshake().map(|handshake| &handshake.sid);
+        let masked = |text: std::string::String| match sid {
+            Some(sid) => text.replace(sid.as_str(), super::of_sid(sid)),
+            None => text,
+        };
+        let text = |error: Option<&crate::wire::client::ConnectError>| error.map(|error| masked(error.to_string()));
         let [error, upgrade_error] = connection.errors();
         if let Some(handshake) = machine.handshake().filter(|_| !told.opened) {
             told.opened = true;

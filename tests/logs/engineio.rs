@@ -1,9 +1,10 @@
 //! Engine.IO, both ends.
 
+use std::io::{BufRead, BufReader, Write};
 use std::time::Instant;
 
 use sansocket::Backoff;
-use sansocket::engineio::{Data, Refusal};
+use sansocket::engineio::{Data, Refusal, Transport};
 use sansocket::http::Request;
 use sansocket::runtime::Runtime;
 use sansocket::runtime::engineio::{Client, ClientEvent, Server};
@@ -228,6 +229,51 @@ fn reconnecting() {
         }
         wait_for(CLIENT, "no session could be opened reason=connect timeout");
     });
+}
+
+/// What servers say of a session and of a request goes no further: not its whole id, and not the query.
+#[test]
+fn what_servers_say_of_secrets() {
+    let _turn = capture::begin();
+    let any = Any::Tokio(sansocket::tokio::Tokio);
+    let open = r#"0{"sid":"whole-session-id","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":100}"#;
+    let unknown = r#""Invalid session whole-session-id""#;
+    let redirect = "Location: https://else.example/engine.io/?EIO=4&token=schluessel\r\n";
+    let answers = [("200", "", open), ("400", "", unknown), ("307", redirect, "")];
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("its port");
+    let server = std::thread::spawn(move || {
+        for (status, header, body) in answers {
+            let (stream, _) = listener.accept().expect("a client");
+            let mut reader = BufReader::new(&stream);
+            let mut line = String::new();
+            while reader.read_line(&mut line).expect("a request") > 2 {
+                line.clear();
+            }
+            let length = body.len();
+            let answer =
+                format!("HTTP/1.1 {status} X\r\n{header}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+            (&stream).write_all(answer.as_bytes()).expect("it takes an answer");
+        }
+    });
+    any.clone().block_on(true, async {
+        let url = format!("http://{address}/?token=schluessel");
+        let connect = || {
+            Client::builder_on(any.clone(), &url)
+                .transports(&[Transport::Polling])
+                .connect()
+        };
+        let mut client = connect().await.expect("a session");
+        assert_eq!(client.recv().await, None);
+        wait_for(
+            CLIENT,
+            "error=the server refused with status 400: Invalid session whole",
+        );
+        connect().await.expect_err("a redirect");
+        wait_for(CLIENT, "redirects to https://else.example/engine.io/ with status 307");
+    });
+    server.join().expect("all were answered");
+    capture::assert_tells_nothing(&["whole-session-id", "schluessel"]);
 }
 
 /// However many come, the log tells of them once.

@@ -212,7 +212,7 @@ impl Refused {
     }
 
     /// Where a redirect points, which is not followed: the next request would carry cookies and passwords to a place that
-    /// nobody has named.
+    /// nobody has named. The error's text has it without its query.
     pub fn location(&self) -> Option<&str> {
         self.location.as_deref().filter(|_| (300..400).contains(&self.status))
     }
@@ -242,6 +242,8 @@ impl Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(location) = self.location() {
+            // It may be the request's own query, with the session's id and what shows who asks: that belongs into no log.
+            let location = location.split(['?', '#']).next().unwrap_or_default();
             // What stands in a header goes to a terminal perhaps.
             let location = location.escape_debug();
             return write!(

@@ -257,6 +257,12 @@ fn refusals_are_told() {
             "redirects to http://else/ with status 301",
         ),
         (302, "Location: /login?\u{9b}2J\r\n", "", "status 302"),
+        (
+            308,
+            "Location: https://h/?token=x&sid=y\r\n",
+            "",
+            "redirects to https://h/ with status 308",
+        ),
         (304, "", "", "refused with status 304"),
         (307, "", "", "refused with status 307"),
     ] {
