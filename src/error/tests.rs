@@ -73,6 +73,8 @@ table! {
 
     Error::Connect(ConnectError::Io { .. }) =>
         ConnectError::io("connecting", io::ErrorKind::ConnectionRefused.into()).into(), ConnectionFailed, Transport, true;
+    Error::Connect(ConnectError::Io { .. }) =>
+        ConnectError::io("connecting", io::ErrorKind::TimedOut.into()).into(), TimedOut, Transport, true;
     Error::Connect(ConnectError::Refused(_)) => refused_with(401).into(), ConnectionFailed, Peer, false;
     Error::Connect(ConnectError::Refused(_)) => refused_with(503).into(), ConnectionFailed, Peer, true;
     Error::Connect(ConnectError::Http(ResponseError::NothingCame)) =>

@@ -146,6 +146,10 @@ impl Classify for ConnectError {
     fn class(&self) -> Class {
         let failed = Category::ConnectionFailed;
         match self {
+            // The system has lost patience before we have.
+            Self::Io { error, .. } if error.kind() == io::ErrorKind::TimedOut => {
+                Class::passing(Category::TimedOut, Blame::Transport)
+            }
             Self::Io { .. } | Self::WebSocketClosed(_) => Class::passing(failed, Blame::Transport),
             Self::Http(ResponseError::NothingCame | ResponseError::EndedEarly) => {
                 Class::passing(failed, Blame::Transport)
