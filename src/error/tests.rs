@@ -91,6 +91,8 @@ table! {
         ConnectError::WebSocketClosed(None).into(), ConnectionFailed, Transport, true;
     Error::Connect(ConnectError::Protocol(_)) =>
         ConnectError::from(Violation::Overlap).into(), ConnectionFailed, Peer, false;
+    Error::Connect(ConnectError::SocketIo(_)) =>
+        ConnectError::from(crate::socketio::client::Violation::TooEarly).into(), ConnectionFailed, Peer, false;
     Error::Connect(ConnectError::Timeout(_)) => ConnectError::Timeout("late").into(), TimedOut, Transport, true;
     Error::Connect(ConnectError::Tls(TlsError::Truncated)) =>
         ConnectError::Tls(TlsError::Truncated).into(), ConnectionFailed, Transport, true;
