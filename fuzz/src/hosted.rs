@@ -148,7 +148,16 @@ impl World {
             }
             8 => {
                 if let Some(at) = pick(&self.waiting, detail) {
-                    drop(self.waiting.swap_remove(at));
+                    let given_up = self.waiting.swap_remove(at);
+                    let bell = given_up.bell.as_ref();
+                    let was_held = bell.is_some_and(|bell| !bell.0.load(Ordering::Relaxed));
+                    let client = given_up.client;
+                    drop(given_up);
+                    // Its session has waited with it, and is told.
+                    assert!(
+                        !was_held || self.has_ended(client),
+                        "a client is gone, and its session goes on"
+                    );
                 }
             }
             9 => {
@@ -165,6 +174,12 @@ impl World {
                     let lost = self.answered.swap_remove(at);
                     if let Some(client) = lost.client {
                         self.clients[client].unread -= 1;
+                        let is_told = lost.unwritten.is_some();
+                        drop(lost);
+                        assert!(
+                            !is_told || self.has_ended(Some(client)),
+                            "an answer is lost, and its session goes on"
+                        );
                     }
                 }
             }
@@ -187,6 +202,11 @@ impl World {
         }
     }
 
+    fn has_ended(&self, client: Option<usize>) -> bool {
+        let cell = client.map(|client| &self.clients[client].cell);
+        cell.is_none_or(|cell| cell.look(Session::closed).is_some())
+    }
+
     // ---- the host ----
 
     fn begin(&mut self, method: &str, target: &str, client: Option<usize>, body: &'static [u8]) {
@@ -197,6 +217,7 @@ impl World {
             peer: None,
             has_body: !body.is_empty(),
             may_switch: is_websocket,
+            tls: None,
         };
         let begun = HostedRequest::begin(&self.hub, self.hub.now(), &head, []);
         let (request, event) = begun.expect("its path");

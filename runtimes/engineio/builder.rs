@@ -230,6 +230,13 @@ impl<R: Runtime, D: Send + Sync + 'static, H> Builder<R, D, H> {
         self
     }
 
+    /// Whether scripts (JSONP) are answered. They are; see [`Endpoint::set_jsonp`].
+    #[must_use]
+    pub fn jsonp(mut self, serve: bool) -> Self {
+        self.endpoint.set_jsonp(serve);
+        self
+    }
+
     /// Whether clients of Engine.IO 3 (of before 2020) are served beside those of 4. They are refused with error 5.
     #[must_use]
     #[cfg(feature = "v3")]

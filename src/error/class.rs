@@ -22,7 +22,7 @@ pub enum Category {
     QueueFull,
     /// The session, the socket or the client is over.
     Closed,
-    /// There is no connection to the server, or it was lost. [`Error::refused`](crate::Error::refused) has what the server
+    /// There is no connection to the server, or it was lost. `Error::refused` has what the server
     /// said, where it said anything.
     ConnectionFailed,
     /// Something has not come in time.

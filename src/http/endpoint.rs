@@ -149,6 +149,7 @@ pub struct Endpoint {
     polling: bool,
     websocket: bool,
     eio3: bool,
+    jsonp: bool,
     cors: Cors,
     terms: Terms,
 }
@@ -175,6 +176,7 @@ impl Default for Endpoint {
             polling: true,
             websocket: true,
             eio3: false,
+            jsonp: true,
             cors: Cors::default(),
             terms: Terms::default(),
         }
@@ -224,6 +226,12 @@ impl Endpoint {
         self.eio3 = serve;
     }
 
+    /// Whether scripts (requests with `j=`) are answered; they are unless it is set. Pages of other sites can load scripts
+    /// without an `Origin`: where cookies say who somebody is, and no client needs this, it is better off.
+    pub fn set_jsonp(&mut self, serve: bool) {
+        self.jsonp = serve;
+    }
+
     /// Which web pages may use it; those of the same host unless it is set.
     pub fn set_cors(&mut self, cors: Cors) {
         self.cors = cors;
@@ -271,7 +279,10 @@ impl Endpoint {
             return look;
         }
         look.origin = self.check_origin(request);
-        let jsonp = jsonp_index(request);
+        let jsonp = match jsonp_index(request) {
+            Ok(Some(_)) if !self.jsonp => Err(ErrorCode::BadRequest),
+            index => index,
+        };
         if let Ok(index) = jsonp {
             look.jsonp = index;
         }

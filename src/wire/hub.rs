@@ -16,7 +16,7 @@ use super::seats::{Full, Seat, Seats};
 use super::timers::{Alarm, AlarmGuard, Expire, TimerKey, Timers};
 use super::witness::Sight;
 #[cfg(feature = "tracing")]
-use super::witness::{Glimpse, Witness};
+use super::witness::{Glimpse, Witness, is_awake};
 use crate::engineio::state::Phase;
 use crate::engineio::{Carrier, Config, Data, ErrorCode, Event, Refusal, ReqId, SendError, Session, Sid, Version};
 use crate::http::{Endpoint, RequestView};
@@ -668,6 +668,7 @@ impl<E: Send + Sync + 'static> Cell<E> {
             .hub
             .witness
             .as_ref()
+            .filter(|_| is_awake())
             .map(|witness| (witness, Glimpse::of(&state.session)));
         let result = work(&mut state);
         #[cfg(feature = "tracing")]

@@ -40,6 +40,14 @@ pub(crate) enum Sight<'a, E> {
 #[cfg(feature = "tracing")]
 pub(crate) type Witness<E> = std::boxed::Box<dyn Fn(Sight<'_, E>) + Send + Sync>;
 
+/// Whether anybody listens to what changes in a session, which is told at the level of info. It is asked with each message,
+/// and costs a look at one number.
+#[cfg(feature = "tracing")]
+pub(super) fn is_awake() -> bool {
+    use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
+    STATIC_MAX_LEVEL >= LevelFilter::INFO && LevelFilter::current() >= LevelFilter::INFO
+}
+
 /// What a session looked like before something happened to it.
 #[cfg(feature = "tracing")]
 #[derive(Clone, Copy)]

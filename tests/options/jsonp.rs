@@ -2,7 +2,7 @@
 
 use crate::http::Response;
 use crate::server::Server;
-use crate::session::{POLLING, sid_of};
+use crate::session::{POLLING, Session, sid_of};
 
 /// The text in `___eio[7]("…");`, where that is what came.
 #[track_caller]
@@ -89,5 +89,17 @@ fn a_script_of_another_site_gets_nothing() {
         let site = format!("Sec-Fetch-Site: {site}");
         server.request("GET", &target, &[&site], None).assert_error(3);
     }
+    server.finish();
+}
+
+#[test]
+fn scripts_can_be_refused() {
+    let server = Server::with(&["--no-jsonp"]);
+    server.get(&format!("{POLLING}&j=7")).assert_error(3);
+    let session = Session::open(&server);
+    let target = format!("{POLLING}&sid={}&j=7", session.sid);
+    server.get(&target).assert_error(3);
+    session.assert_echoes("the session is not touched");
+    session.close();
     server.finish();
 }

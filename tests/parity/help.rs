@@ -52,6 +52,7 @@ const SERVE: &[Trial] = &[
     ),
     ("--no-compression", "parity/answers.rs", "row_18_compression"),
     ("--no-cors-credentials", "parity/answers.rs", "row_17_no_credentials"),
+    ("--no-jsonp", "options/jsonp.rs", "scripts_can_be_refused"),
     (
         "--no-upgrades",
         "protocol/upgrade.rs",

@@ -187,6 +187,8 @@ impl<D: Send + Sync + 'static, H> Builder<D, H> {
         path(path: &str);
         /// Which web pages may use the server.
         cors(cors: Cors);
+        /// Whether scripts (JSONP) are answered.
+        jsonp(serve: bool);
         /// Proxies whose word is taken for the client's address, scheme and host.
         trusted_proxies(proxies: TrustedProxies);
         /// Which polling responses are compressed.

@@ -24,6 +24,9 @@ pub struct HttpOptions {
     /// Do not compress polling responses
     #[arg(long)]
     no_compression: bool,
+    /// Do not answer scripts (JSONP), which pages of other sites can load
+    #[arg(long)]
+    no_jsonp: bool,
     /// From which size on polling responses are compressed
     #[arg(long, value_parser = arguments::size, value_name = "SIZE", default_value = "1024")]
     compression_threshold: usize,
@@ -137,6 +140,7 @@ impl HttpOptions {
         };
         let mut options = options
             .compression(compression)
+            .jsonp(!self.no_jsonp)
             .eio3(self.eio3)
             .ping_interval_grace(self.ping_interval_grace)
             .max_sessions(self.max_sessions)
