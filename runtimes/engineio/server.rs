@@ -508,9 +508,15 @@ async fn open<D: Send + Sync + 'static>(
     let now = cell.now();
     match decided {
         Ok(data) => {
+            let data = Arc::new(data);
             let open = cell.with(|session| {
                 session.accept_held(now);
-                session.phase() == Phase::Open
+                let open = session.phase() == Phase::Open;
+                if open {
+                    // Whoever knows the id finds the data: before the open packet, which tells it, can go out.
+                    cell.extra.set_data(&data);
+                }
+                open
             });
             // Where the client has gone meanwhile, there was no session.
             let socket = open.then(|| Socket::new(cell, data))?;

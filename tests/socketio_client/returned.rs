@@ -193,7 +193,10 @@ fn errors_say_what_they_stand_on() {
         assert!(error.source().is_some(), "{error:?}");
         // That it stands on, it turns into.
         let error: sansocket::Error = error.into();
-        assert!(matches!(&error, sansocket::Error::Decode(why) if why.index() == Some(0)), "{error:?}");
+        assert!(
+            matches!(&error, sansocket::Error::Decode(why) if why.index() == Some(0)),
+            "{error:?}"
+        );
         thread.join().unwrap();
     });
 }
