@@ -20,7 +20,7 @@ use super::{Runtime, Stream};
 use crate::engineio::Refusal;
 use crate::http::{FilePart, Request, Response};
 use crate::time::Instant;
-use crate::wire::{Cell, Connection, ConnectionEvent, Hub};
+use crate::wire::{Cell, Connection, ConnectionEvent, Hub, UNNAMED_SITE};
 
 /// How much is read at once. Per thread, not per connection.
 const READ: usize = 64 * 1024;
@@ -65,7 +65,14 @@ impl<R> Shared<R> {
             seen.push(origin.into());
         }
         drop(seen);
-        if is_new {
+        if is_new && origin == UNNAMED_SITE {
+            log!(
+                warn,
+                "connection",
+                accepted = %Line(self.hub.endpoint().cors().accepted()),
+                "a page of another site was refused, which does not tell its origin: nobody can name it"
+            );
+        } else if is_new {
             log!(
                 warn,
                 "connection",

@@ -5,8 +5,10 @@
 //! terminal. `docs/logs.md` is the page for users: its targets, spans and fields are those here.
 
 mod client;
+mod handlers;
 #[cfg(feature = "tracing")]
 mod hub;
+mod pace;
 mod scope;
 mod session;
 
@@ -14,8 +16,10 @@ use core::any::Any;
 use core::fmt;
 
 pub(crate) use client::ClientLog;
+pub(crate) use handlers::handler_failed;
 #[cfg(feature = "tracing")]
 pub(crate) use hub::witness;
+pub(crate) use pace::Pace;
 pub(crate) use scope::Scope;
 pub(crate) use session::SessionLog;
 
@@ -59,7 +63,7 @@ use crate::engineio::Sid;
 
 /// Without the feature nothing is kept of what is only for the log.
 #[cfg(not(feature = "tracing"))]
-const _: () = assert!(size_of::<Scope>() + size_of::<SessionLog>() + size_of::<ClientLog>() == 0);
+const _: () = assert!(size_of::<Scope>() + size_of::<SessionLog>() + size_of::<ClientLog>() + size_of::<Pace>() == 0);
 
 /// The first characters of an id: no more than a third of it, which is six of those that are drawn.
 pub(crate) fn prefix(id: &str) -> &str {
@@ -75,6 +79,12 @@ pub(crate) fn of_sid(sid: &Sid) -> &str {
 
 /// How much of a text stands in a line.
 const MAX_TEXT: usize = 300;
+
+/// As much of a name that a peer has chosen as stands in a line; to be shown by `?`, which escapes it.
+pub(crate) fn cut(name: &str) -> &str {
+    let end = name.char_indices().nth(MAX_TEXT).map(|(end, _)| end);
+    &name[..end.unwrap_or(name.len())]
+}
 
 /// A text that others have a hand in, such as an application's error about what a client has sent: it stays in its line,
 /// can not talk to a terminal, and is cut where it is long.
@@ -144,6 +154,12 @@ mod tests {
         assert_eq!(long.chars().count(), MAX_TEXT + 1);
         let pieces = format!("{}", Line(format_args!("{}{}", "a".repeat(300), "b".repeat(300))));
         assert_eq!(pieces.chars().count(), MAX_TEXT + 1);
+    }
+
+    #[test]
+    fn names_are_cut_between_characters() {
+        assert_eq!(cut("/chat"), "/chat");
+        assert_eq!(cut(&"ä".repeat(1000)), "ä".repeat(MAX_TEXT));
     }
 
     #[test]

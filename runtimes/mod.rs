@@ -25,6 +25,7 @@ mod driver;
 pub mod engineio;
 #[cfg(any(feature = "smol", feature = "async-std"))]
 pub mod futures_io;
+mod leaving;
 mod log;
 mod offload;
 #[cfg(feature = "smol")]

@@ -15,11 +15,12 @@ use super::handle::{Control, Handle};
 use super::socket::Socket;
 use crate::engineio::state::Phase;
 use crate::engineio::{Refusal, Session};
-use crate::error::{Error, Result, SendError};
+use crate::error::{Error, Result};
 use crate::http::Request;
 use crate::runtime::Runtime;
 use crate::runtime::app::{App, BoxFuture};
 use crate::runtime::driver::{Clock, ConnectionTask, MakeApp, Shared};
+use crate::runtime::leaving::says_gone;
 use crate::runtime::log::{Line, log, of_sid};
 use crate::runtime::tasks::Tasks;
 use crate::wire::{Cell, Connection, Hub};
@@ -537,16 +538,18 @@ pub(super) fn report(cell: &Cell<App>, which: &str, handled: Result<()>) {
     let sid = cell.look(|session| session.sid().clone());
     // Lines that somebody must see to name their session themselves: its span is for those who want to see more.
     let sid = of_sid(&sid);
-    match error {
-        // The client left while something was being sent, as clients do.
-        Error::Send(error @ SendError::Closed(_)) => {
-            log!(debug, "handlers", sid = sid, "the {which} handler has ended: {error}");
-        }
-        error => {
-            cell.count_error();
-            log!(warn, "handlers", sid = sid, error = %Line(error), "the {which} handler returned an error");
-        }
+    if says_gone(&error) {
+        log!(
+            debug,
+            "handlers",
+            sid = sid,
+            "the {which} handler has ended: {}",
+            Line(error)
+        );
+        return;
     }
+    cell.count_error();
+    log!(warn, "handlers", sid = sid, error = %Line(error), "the {which} handler returned an error");
 }
 
 /// Refuses a session whose connect handler came to no answer: it has panicked, or was dropped.

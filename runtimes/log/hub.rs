@@ -1,37 +1,16 @@
 //! What a server's hub sees, as lines of the log.
 
-use core::time::Duration;
 use std::boxed::Box;
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
-use super::{Line, log};
+use super::{Line, Pace, log};
 use crate::runtime::app::App;
 use crate::wire::{Sight, Witness};
 
-/// How often the log tells that a limit is reached. Who comes then is refused by the thousand.
-const PAUSE: Duration = Duration::from_secs(10);
-
-/// Tells of a limit once, and later how often it was met since.
-#[derive(Default)]
-struct Limit(Mutex<(Option<Instant>, u64)>);
-
-impl Limit {
-    /// How many more were refused since the last time; `None` where it is not yet time to tell.
-    fn meet(&self) -> Option<u64> {
-        let (told, more) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.is_some_and(|told| told.elapsed() < PAUSE) {
-            *more += 1;
-            return None;
-        }
-        *told = Some(Instant::now());
-        Some(core::mem::take(more))
-    }
-}
-
 /// Who writes down what a hub sees.
 pub(crate) fn witness() -> Witness<App> {
-    let (sessions, connections) = (Limit::default(), Limit::default());
+    // One for each limit: whoever is refused by one of them must not hide that another is reached.
+    let (sessions, of_address) = (Pace::default(), Pace::default());
+    let (connections, from_address) = (Pace::default(), Pace::default());
     Box::new(move |sight| match sight {
         Sight::Upgraded(app) => app.log.upgraded(),
         Sight::UpgradeFailed(app) => app.log.upgrade_failed(),
@@ -50,18 +29,18 @@ pub(crate) fn witness() -> Witness<App> {
             status,
             sessions: of_sessions,
         } => {
-            let (limit, what, option) = match (of_sessions, status) {
-                (true, 429) => (&sessions, "sessions of one address", "max_sessions_per_address"),
+            let (pace, what, option) = match (of_sessions, status) {
+                (true, 429) => (&of_address, "sessions of one address", "max_sessions_per_address"),
                 (true, _) => (&sessions, "sessions", "max_sessions"),
                 (false, 429) => (
-                    &connections,
+                    &from_address,
                     "connections from one address",
                     "max_connections_per_address",
                 ),
                 (false, _) => (&connections, "connections", "max_connections"),
             };
             let peer = peer.map(tracing::field::display);
-            match limit.meet() {
+            match pace.meet() {
                 Some(more_since) => log!(
                     warn,
                     "connection",

@@ -41,7 +41,9 @@ impl Scope {
     /// One client of a Socket.IO server in one namespace, inside of its session.
     pub(crate) fn socket(namespace: &str, id: &str) -> Self {
         let id = super::prefix(id);
-        Self::of(tracing::info_span!(target: "sansocket::socketio::server", "socket", namespace = ?namespace, id))
+        Self::of(
+            tracing::info_span!(target: "sansocket::socketio::server", "socket", namespace = ?super::cut(namespace), id),
+        )
     }
 
     /// Whether anybody wants to see it.

@@ -20,7 +20,8 @@ use crate::engineio::{CloseReason, Data, Str};
 use crate::http::Request;
 use crate::runtime::app::{BoxFuture, Panicked, contained};
 use crate::runtime::engineio::Socket as EngineSocket;
-use crate::runtime::log::{Line, log, prefix};
+use crate::runtime::leaving::says_gone;
+use crate::runtime::log::{Line, cut, log, prefix};
 use crate::socketio::server::{DisconnectReason, Event, INVALID_NAMESPACE};
 use crate::socketio::{AckError, AckToken, Args, Json, Key, Stay, recovery_request};
 use crate::wire::CellAlarm;
@@ -532,7 +533,7 @@ async fn connect(registry: Arc<Registry>, link: Arc<Link>, key: Key, name: Str, 
     let data = match decided {
         Ok(data) => data,
         Err(Refused { message, data }) => {
-            log!(info, "socketio::server", namespace = ?name, reason = %Line(&message), "socket refused by the application");
+            log!(info, "socketio::server", namespace = ?cut(&name), reason = %Line(&message), "socket refused by the application");
             link.with(|state, _, _| state.machine.refuse(key, &message, data.as_ref()));
             return;
         }
@@ -628,14 +629,24 @@ async fn guarded<T>(link: &Link, handling: impl Future<Output = T>) -> Result<T,
 }
 
 /// Tells the log of a handler's error, and counts it.
-fn report(socket: &SocketCore, handler: &str, error: &dyn core::fmt::Display) {
-    socket.link.cell.count_error();
+fn report(socket: &SocketCore, handler: &str, error: &BoxError) {
     let id = prefix(&socket.id);
+    if says_gone(&**error) {
+        log!(
+            debug,
+            "handlers",
+            id = id,
+            "the {handler} handler has ended: {}",
+            Line(error)
+        );
+        return;
+    }
+    socket.link.cell.count_error();
     // Lines that somebody must see to name their socket themselves: its span is for those who want to see more.
     log!(
         warn,
         "handlers",
-        namespace = ?socket.namespace.name,
+        namespace = ?cut(&socket.namespace.name),
         id = id,
         error = %Line(error),
         "the {handler} handler returned an error"
@@ -652,19 +663,30 @@ async fn run<T>(
     match guarded(&socket.link, handling).await {
         Ok(Ok(Ok(reply))) => return Some(reply),
         Ok(Ok(Err(error))) => report(socket, &std::format!("{:?}", Line(name)), &error),
-        Ok(Err(Unfit::Args(error))) => log!(
-            warn,
-            "handlers",
-            namespace = ?socket.namespace.name,
-            id = id,
-            error = %Line(error),
-            "{:?} came with arguments that its handler does not take",
-            Line(name)
-        ),
+        Ok(Err(Unfit::Args(error))) => match socket.namespace.meet_unfit() {
+            Some(more_since) => log!(
+                warn,
+                "handlers",
+                namespace = ?cut(&socket.namespace.name),
+                id = id,
+                error = %Line(error),
+                more_since = more_since,
+                "{:?} came with arguments that its handler does not take",
+                Line(name)
+            ),
+            None => log!(
+                debug,
+                "handlers",
+                id = id,
+                error = %Line(error),
+                "{:?} came with arguments that its handler does not take",
+                Line(name)
+            ),
+        },
         Ok(Err(Unfit::Data)) => log!(
             error,
             "handlers",
-            namespace = ?socket.namespace.name,
+            namespace = ?cut(&socket.namespace.name),
             id = id,
             "the handler of {:?} is for sockets with other data",
             Line(name)

@@ -54,6 +54,11 @@ struct Shard {
 }
 
 impl NamespaceCore {
+    /// An event has come that its handler does not take. Answers as [`Pace::meet`](crate::runtime::log::Pace::meet).
+    pub(super) fn meet_unfit(&self) -> Option<u64> {
+        self.registry.upgrade()?.unfit.meet()
+    }
+
     pub(super) fn new(
         name: Str,
         handlers: Arc<Handlers>,

@@ -12,6 +12,7 @@ use super::namespace::NamespaceCore;
 use super::socket::SocketCore;
 use crate::engineio::{Sid, Str};
 use crate::runtime::engineio::Handle as EngineHandle;
+use crate::runtime::log::Pace;
 use crate::socketio::RecoveryConfig;
 use crate::socketio::server::Config;
 use crate::time::Instant;
@@ -35,6 +36,8 @@ pub(super) struct Registry {
     /// Broadcasts, and how many sockets they were for.
     pub(super) broadcasts: AtomicU64,
     pub(super) deliveries: AtomicU64,
+    /// How often the log tells of events that handlers do not take: a client can send them without end.
+    pub(super) unfit: Pace,
     /// What time it was at last, in microseconds.
     latest: AtomicU64,
     state: Mutex<State>,
@@ -107,6 +110,7 @@ impl Registry {
             connections: AtomicUsize::new(0),
             broadcasts: AtomicU64::new(0),
             deliveries: AtomicU64::new(0),
+            unfit: Pace::default(),
             latest: AtomicU64::new(0),
             state: Mutex::default(),
         })

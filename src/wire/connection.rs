@@ -53,7 +53,8 @@ pub enum ConnectionEvent<E> {
     Fallback(Request),
     /// A page was turned away because of its origin. For logs: an application's developer sees nothing else of it.
     OriginRefused {
-        /// What the browser says that the page's origin is; from a client that is none, whatever it likes (printable ASCII).
+        /// What the browser says that the page's origin is, or `another site` where it does not; from a client that is no
+        /// browser, whatever it likes, of the characters that origins have.
         origin: Box<str>,
     },
     /// A limit per address has turned somebody away who came through a proxy that is not

@@ -99,7 +99,7 @@ pub struct Stats {
     pub failed_handshakes: u64,
     /// Panics of the application's code, which were contained: its handlers, for sessions and for other paths.
     pub handler_panics: u64,
-    /// Errors that handlers have returned. One that says that the client has gone while something was sent to it is none.
+    /// Errors that handlers have returned. One that says no more than that the client has gone is none.
     pub handler_errors: u64,
 }
 

@@ -27,4 +27,5 @@ pub use hosted::{HostedHead, HostedRequest, Reply, Unwritten};
 pub(crate) use hub::CellAlarm;
 pub use hub::{Cell, Entropy, Hub, Limits, Stats};
 #[cfg(feature = "tracing")]
+pub(crate) use routing::UNNAMED_SITE;
 pub(crate) use witness::{Sight, Witness};

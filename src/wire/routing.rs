@@ -153,18 +153,46 @@ pub(super) fn push<E: Send + Sync + 'static>(
     }
 }
 
-/// The origin of the page that was turned away because of it. For logs: from a client that is no browser, it is whatever
-/// that likes (printable ASCII).
+/// What stands for the origin of a page that does not tell it.
+pub(crate) const UNNAMED_SITE: &str = "another site";
+
+/// The origin of the page that was turned away because of it, or [`UNNAMED_SITE`]. For logs: from a client that is no browser,
+/// it is whatever that likes, of the characters that origins have.
 pub(super) fn refused_origin(view: &RequestView<'_>, look: &Look<'_>) -> Option<Box<str>> {
     let refused = look.origin == CorsAnswer::Refuse && look.route == Route::Refuse(ErrorCode::BadRequest);
     // No more of the page's address: the rest of it belongs into no log.
     let page = || view.header("referer").and_then(origin_of);
     let origin = || view.header("origin").or_else(page);
-    refused.then(|| printable(origin().unwrap_or("another site")).into())
+    let named = || origin().map(plain).filter(|origin| !origin.is_empty());
+    refused.then(|| named().unwrap_or(UNNAMED_SITE).into())
 }
 
-/// As much of a text as can stand in a line of a log.
-fn printable(text: &str) -> &str {
-    let end = text.bytes().take(200).position(|byte| !matches!(byte, 0x21..=0x7e));
+/// As much of an origin as is one. A log shows it in a command that lets it in: what stands there must mean nothing to a shell.
+fn plain(text: &str) -> &str {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._:/[]%".contains(&byte);
+    let end = text.bytes().take(200).position(|byte| !is_plain(byte));
     &text[..end.unwrap_or(text.len().min(200))]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn nothing_of_an_origin_means_anything_to_a_shell() {
+        for (origin, shown) in [
+            ("https://a.example:8443", "https://a.example:8443"),
+            ("http://[::1]:3000", "http://[::1]:3000"),
+            ("chrome-extension://abc_1", "chrome-extension://abc_1"),
+            ("null", "null"),
+            ("https://a.example$(rm${IFS}-r)", "https://a.example"),
+            ("https://a.example;x", "https://a.example"),
+            ("https://a.example\"])", "https://a.example"),
+            ("https://a.example\u{1b}[31m", "https://a.example"),
+            ("`x`", ""),
+        ] {
+            assert_eq!(plain(origin), shown);
+        }
+        assert_eq!(plain(&"a".repeat(1000)).len(), 200);
+    }
 }

@@ -63,10 +63,17 @@ pub fn all() -> Vec<Line> {
 /// The first line of this target with this in it, as soon as there is one.
 #[track_caller]
 pub fn wait_for(target: &str, text: &str) -> Line {
+    wait_for_in("", target, text)
+}
+
+/// The same of one session.
+#[track_caller]
+pub fn wait_for_in(sid: &str, target: &str, text: &str) -> Line {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let found = lines()
             .iter()
+            .filter(|line| sid.is_empty() || line.of_span("session", "sid") == Some(sid))
             .find(|line| line.target == target && line.text.contains(text))
             .cloned();
         if let Some(found) = found {
@@ -75,6 +82,11 @@ pub fn wait_for(target: &str, text: &str) -> Line {
         assert!(Instant::now() < deadline, "no {text:?} of {target} in {:#?}", all());
         std::thread::sleep(Duration::from_millis(3));
     }
+}
+
+/// How often something that is told every ten seconds may have been told since then: once, unless the machine is very busy.
+pub fn most_told_since(then: Instant) -> usize {
+    1 + usize::try_from(then.elapsed().as_secs() / 10).expect("a test is short")
 }
 
 /// Nothing in the log says more than one line, or talks to a terminal; and nothing tells a secret.

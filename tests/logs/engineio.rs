@@ -1,11 +1,13 @@
 //! Engine.IO, both ends.
 
+use std::time::Instant;
+
+use sansocket::Backoff;
 use sansocket::engineio::{Data, Refusal};
 use sansocket::http::Request;
 use sansocket::runtime::Runtime;
 use sansocket::runtime::engineio::{Client, ClientEvent, Server};
 use sansocket::wire::Limits;
-use sansocket::{Backoff, SendError};
 use tracing::Level;
 
 use crate::capture::{self, wait_for};
@@ -46,12 +48,13 @@ fn a_life(any: Any) {
                     Some("panic") => panic!("{FORGED}"),
                     _ => {}
                 }
-                match sender.send(data).await {
-                    Ok(()) | Err(SendError::Closed(_)) => Ok(()),
-                    Err(error) => Err(error.into()),
-                }
+                Ok(sender.send(data).await?)
             })
-            .on_disconnect(|_, _| async { tracing::info!(target: "app", "disconnect handler") })
+            .on_disconnect(|sender, _reason| async move {
+                tracing::info!(target: "app", "disconnect handler");
+                // That nobody is there any more is no error of this handler's.
+                sender.send("farewell").await
+            })
             .bind("127.0.0.1:0")
             .await
             .expect("a free port");
@@ -102,6 +105,7 @@ fn a_life(any: Any) {
             wait_for("app", "connected handler"),
             wait_for("app", "message handler"),
             wait_for("app", "disconnect handler"),
+            wait_for(HANDLERS, "the disconnect handler has ended: "),
             wait_for(HANDLERS, "the message handler returned an error"),
             wait_for(HANDLERS, "a handler has panicked"),
         ];
@@ -246,6 +250,7 @@ fn a_limit_is_told_once() {
                 .await
                 .expect("serving never fails")
         });
+        let begun = Instant::now();
         for _ in 0..5 {
             assert!(ask(address, "GET", POLLING, "", "").starts_with("HTTP/1.1 503"));
         }
@@ -255,7 +260,7 @@ fn a_limit_is_told_once() {
             "{told:?}"
         );
         let warnings = capture::all().into_iter().filter(|line| line.level <= Level::WARN);
-        assert_eq!(warnings.count(), 1);
+        assert!(warnings.count() <= capture::most_told_since(begun));
         handle.shutdown(std::time::Duration::from_secs(10)).await;
     });
 }

@@ -1,5 +1,7 @@
 //! Socket.IO, both ends.
 
+use std::time::Instant;
+
 use sansocket::runtime::Runtime;
 use sansocket::runtime::socketio::client::Client;
 use sansocket::runtime::socketio::{Ack, Server};
@@ -27,6 +29,7 @@ fn a_socket(any: Any) {
         chat.on("fail", |_socket, (): ()| async {
             Err::<(), _>(std::io::Error::other("no\nforged \u{1b}[31m"))
         });
+        chat.on_disconnect(|socket, _reason| async move { socket.emit("farewell", &()).await });
         chat.on("panic", |_socket, (): ()| async {
             assert!(std::hint::black_box(false), "oh\nno")
         });
@@ -45,6 +48,10 @@ fn a_socket(any: Any) {
         let answer: String = client.call("well", "losung").await.expect("an answer");
         assert_eq!(answer, "losung");
         chat.emit("told", &()).await.expect("there is room");
+        let begun = Instant::now();
+        for _ in 0..3 {
+            client.emit("well", &7).await.expect("it is open");
+        }
         client.emit("fail", &()).await.expect("it is open");
         client.emit("panic", &()).await.expect("it is open");
         let disconnected = wait_for(SERVER, "socket disconnected reason=");
@@ -62,6 +69,16 @@ fn a_socket(any: Any) {
             assert_eq!(line.of_span("socket", "namespace"), Some("\"/chat\""), "{line:?}");
             assert!(line.is_in("session"), "{line:?}");
         }
+        wait_for(HANDLERS, "the disconnect handler has ended: ");
+        // A client can send these without end.
+        let unfit: Vec<_> = capture::all()
+            .into_iter()
+            .filter(|line| line.text.contains("came with arguments that its handler does not take"))
+            .collect();
+        assert_eq!(unfit.len(), 3, "{unfit:?}");
+        assert_eq!(unfit[0].level, Level::WARN, "{unfit:?}");
+        let warnings = unfit.iter().filter(|line| line.level == Level::WARN);
+        assert!(warnings.count() <= capture::most_told_since(begun), "{unfit:?}");
         let failed = wait_for(HANDLERS, "handler returned an error");
         assert!(
             failed.level == Level::WARN && failed.text.contains("error=no\\nforged \\u{1b}[31m"),

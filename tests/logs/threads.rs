@@ -53,6 +53,8 @@ fn sockets_on_threads() {
             "said",
             |_socket, _text: String| tracing::info!(target: "app", "a client's handler"),
         )
+        // That nobody is there any more is no error of this handler's.
+        .on_disconnect(|socket, _reason| socket.emit("farewell", &()))
         .connect()
         .expect("a socket");
     client.emit("say", "hello").expect("there is room");
@@ -64,7 +66,9 @@ fn sockets_on_threads() {
             .is_some_and(|server| server.contains("127.0.0.1")),
         "{line:?}"
     );
-    drop(client);
+    client.close();
+    let ended = wait_for("sansocket::handlers", "a handler has ended: ");
+    assert_eq!(ended.level, tracing::Level::DEBUG);
     handle.shutdown(std::time::Duration::from_secs(10));
     serving.join().expect("it has ended");
 }

@@ -7,7 +7,9 @@ use axum::extract::ConnectInfo;
 use sansocket::engineio::{Data, Transport};
 use sansocket::tokio::engineio::{Client, Server};
 
-use crate::capture::{self, wait_for};
+use crate::capture::{self, wait_for, wait_for_in};
+
+const SERVER: &str = "sansocket::engineio::server";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[allow(clippy::await_holding_lock, reason = "the next test waits until this one is over")]
@@ -36,10 +38,7 @@ async fn sessions_and_refusals_inside_of_axum() {
         assert_eq!(client.recv().await, Some(Data::from("hello")));
         let sid = client.sid().expect("it is open");
         client.close().await.expect("it ends in order");
-        let opened = wait_for(
-            "sansocket::engineio::server",
-            &format!("session opened transport={transport}"),
-        );
+        let opened = wait_for(SERVER, &format!("session opened transport={transport}"));
         assert_eq!(opened.of_span("session", "sid"), Some(&sid.as_str()[..6]));
         assert!(
             opened
@@ -49,7 +48,12 @@ async fn sessions_and_refusals_inside_of_axum() {
         capture::assert_tells_nothing(&[sid.as_str()]);
     }
     assert!(wait_for("app", "a handler").is_in("session"));
-    wait_for("sansocket::engineio::server", "session closed reason=client disconnect");
+    // Both: the next test begins with none of these lines.
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        let opened = wait_for(SERVER, &format!("session opened transport={transport}"));
+        let sid = opened.of_span("session", "sid").expect("a span");
+        wait_for_in(sid, SERVER, "session closed reason=client disconnect");
+    }
     let target = "/engine.io/?EIO=4&transport=polling";
     let refused = move || crate::ask(address, "GET", target, "Origin: https://evil.example\r\n", "");
     let answer = tokio::task::spawn_blocking(refused).await.expect("an answer");

@@ -8,7 +8,7 @@ use crate::engineio::{Closed, Data};
 use crate::error::Result;
 use crate::runtime::app::{BoxFuture, contained};
 use crate::runtime::client::Handling;
-use crate::runtime::log::{Line, log};
+use crate::runtime::log::{handler_failed, log};
 
 type Connect = Box<dyn Fn(ClientSender) -> BoxFuture<Result<()>> + Send + Sync>;
 type Message = Box<dyn Fn(ClientSender, Data) -> BoxFuture<Result<()>> + Send + Sync>;
@@ -72,7 +72,7 @@ impl ClientHandlers {
             });
             match handled.await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => log!(warn, "handlers", error = %Line(error), "a handler returned an error"),
+                Ok(Err(error)) => handler_failed("a handler", &error),
                 Err(_panicked) => sender.begin_close(),
             }
         }

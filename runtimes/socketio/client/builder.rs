@@ -19,7 +19,7 @@ use crate::Backoff;
 use crate::engineio::Transport;
 use crate::runtime::engineio as engine;
 use crate::runtime::engineio::Outcome;
-use crate::runtime::log::{Line, log};
+use crate::runtime::log::{Line, handler_failed, log};
 use crate::runtime::socketio::Reply;
 use crate::runtime::{DialTarget, Runtime, Stream};
 use crate::socketio::client::{Auth, Client as Machine};
@@ -318,7 +318,7 @@ impl<R: Runtime> ClientBuilder<R> {
                 match handled.await.into_reply() {
                     Ok(args) => Some(args),
                     Err(error) => {
-                        log!(warn, "handlers", error = %Line(error), "the handler of {name:?} returned an error");
+                        handler_failed(&std::format!("the handler of {name:?}"), &*error);
                         None
                     }
                 }

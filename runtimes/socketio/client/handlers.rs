@@ -14,7 +14,7 @@ use super::{ClientEvent, ClientSocket, ConnectFailed, DisconnectReason};
 use crate::error::Result;
 use crate::runtime::Runtime;
 use crate::runtime::app::{BoxFuture, contained};
-use crate::runtime::log::{Line, Scope, log};
+use crate::runtime::log::{Line, Scope, handler_failed, log};
 use crate::socketio::{AckToken, Args, EmitError, Json};
 
 /// What an event's handler answers; `None` where it has failed, which it has said in the log.
@@ -74,7 +74,7 @@ fn call<R: Runtime>(
 ) {
     start(runtime, shared, bytes, async move {
         if let Err(error) = handler().await {
-            log!(warn, "handlers", error = %Line(error), "a handler returned an error");
+            handler_failed("a handler", &error);
         }
     });
 }

@@ -18,7 +18,7 @@ use crate::runtime::blocking::socket::dialing;
 use crate::runtime::blocking::{Threads, block_on};
 use crate::runtime::engineio as engine;
 use crate::runtime::engineio::Outcome;
-use crate::runtime::log::{Line, log};
+use crate::runtime::log::{Line, handler_failed, log};
 use crate::runtime::socketio::Reply;
 use crate::runtime::socketio::client as generic;
 use crate::socketio::{Args, FromArgs, Parser, namespace_name};
@@ -144,7 +144,7 @@ impl ClientBuilder {
             match handler(socket, typed).into_reply() {
                 Ok(args) => Some(args),
                 Err(error) => {
-                    log!(warn, "handlers", error = %Line(error), "the handler of {name:?} returned an error");
+                    handler_failed(&std::format!("the handler of {name:?}"), &*error);
                     None
                 }
             }

@@ -10,7 +10,7 @@ use std::string::{String, ToString};
 use super::ClientSocket;
 use crate::error::Result;
 use crate::runtime::blocking::block_on;
-use crate::runtime::log::{Line, log, words_of};
+use crate::runtime::log::{Line, handler_failed, log, words_of};
 use crate::runtime::socketio::client as generic;
 use crate::socketio::{AckToken, Args, EmitError};
 use generic::{ClientEvent, ConnectFailed, DisconnectReason};
@@ -149,7 +149,7 @@ fn call<H>(handler: Option<&H>, call: impl FnOnce(&H) -> Result<()>) {
         return;
     };
     if let Some(Err(error)) = contained(|| call(handler)) {
-        log!(warn, "handlers", error = %Line(error), "a handler returned an error");
+        handler_failed("a handler", &error);
     }
 }
 
