@@ -201,17 +201,19 @@ pub(crate) fn drop_contained<T>(future: BoxFuture<T>, panicked: impl Fn()) {
 /// Runs code of the application's; a panic in it ends it, and nothing else.
 pub(crate) async fn contained<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
     let mut future = pin!(future);
-    poll_fn(|cx| {
-        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
-        polled.map_or_else(
-            |panic| {
-                log!(error, "handlers", panic = %words_of(&*panic), "a handler has panicked");
-                Poll::Ready(Err(Panicked))
-            },
-            |polled| polled.map(Ok),
-        )
+    poll_fn(|cx| match caught(|| future.as_mut().poll(cx)) {
+        Ok(polled) => polled.map(Ok),
+        Err(panicked) => Poll::Ready(Err(panicked)),
     })
     .await
+}
+
+/// The same for code that does not wait.
+pub(crate) fn caught<T>(code: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(code)).map_err(|panic| {
+        log!(error, "handlers", panic = %words_of(&*panic), "a handler has panicked");
+        Panicked
+    })
 }
 
 /// The application's code has panicked.

@@ -35,6 +35,8 @@ mod waiting;
 mod connecting;
 #[path = "server/ending.rs"]
 mod ending;
+#[path = "server/events.rs"]
+mod events;
 #[path = "server/fallback.rs"]
 mod fallback;
 #[path = "server/handlers.rs"]

@@ -11,14 +11,16 @@ use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
-use rustix::net::{AddressFamily, SocketType};
+use rustix::net::{AddressFamily, SocketType, sockopt};
 
 use super::Threads;
 use super::executor::wake_for;
 use crate::runtime::app::BoxFuture;
 use crate::runtime::{DialTarget, Stream};
 
-/// A TCP connection.
+/// A TCP connection, or another stream of the system's, for [`Threads`].
+///
+/// It is waited for by the threads of that runtime alone. On another one nobody does: there it would stay unready for ever.
 #[derive(Debug)]
 pub struct ThreadStream(Arc<TcpStream>);
 
@@ -26,10 +28,14 @@ impl ThreadStream {
     /// A stream that is connected already: of TCP, or a Unix socket. What it had for time limits does not count any more.
     ///
     /// # Errors
-    /// The system's, where this is no stream.
+    /// The system's, where this is no socket; [`InvalidInput`](io::ErrorKind::InvalidInput) where it is one of datagrams.
     pub fn from_fd(stream: impl Into<OwnedFd>) -> io::Result<Self> {
+        let stream = stream.into();
+        if sockopt::socket_type(&stream)? != SocketType::STREAM {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket is no stream"));
+        }
         // A socket of another family is read and written by the same calls.
-        Self::new(stream.into().into())
+        Self::new(stream.into())
     }
 
     pub(super) fn new(stream: TcpStream) -> io::Result<Self> {

@@ -10,8 +10,9 @@ use std::io;
 use std::string::String;
 use std::sync::Arc;
 
+use super::events::Events;
 use super::fallback::Fallback;
-use super::server::{Connect, Events, Outcome, Server};
+use super::server::{Connect, Outcome, Server};
 use super::socket::Sender;
 use crate::engineio::{CloseReason, Config, Data, Refusal, Transport};
 use crate::error::{Error, Result};
@@ -101,7 +102,26 @@ impl<R: Runtime> Builder<R> {
 }
 
 impl<R: Runtime, D: Send + Sync + 'static, H: Into<Events<D>>> Builder<R, D, H> {
-    /// Calls this handler with each message, one at a time for each client, in order.
+    /// Calls this handler with each session that was accepted, before its first message: to send something as soon as a
+    /// client is there. What is queued before it waits for something rides behind the open packet.
+    ///
+    /// Messages wait until it has ended. A panic in it ends the session.
+    #[must_use]
+    pub fn on_connected<F, Fut>(self, connected: F) -> Builder<R, D, Events<D>>
+    where
+        F: Fn(Sender<D>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Outcome> + Send + 'static,
+    {
+        let mut this = self.with_events();
+        this.handlers.connected = Some(Box::new(move |sender, ()| {
+            let handled = connected(sender);
+            Box::pin(async move { handled.await.into_result() })
+        }));
+        this
+    }
+
+    /// Calls this handler with each message: one at a time for each client, in order, unless
+    /// [`concurrency`](Self::concurrency) allows more.
     #[must_use]
     pub fn on_message<F, Fut>(self, message: F) -> Builder<R, D, Events<D>>
     where
@@ -116,7 +136,17 @@ impl<R: Runtime, D: Send + Sync + 'static, H: Into<Events<D>>> Builder<R, D, H> 
         this
     }
 
-    /// Calls this handler when a session that was accepted is over, once, after its last message.
+    /// How many message handlers of one client run at once. They start in the order of their messages; where so many run, the
+    /// next waits, and what the client sends after it. 1: strictly one after the other.
+    #[must_use]
+    pub fn concurrency(self, handlers: usize) -> Builder<R, D, Events<D>> {
+        let mut this = self.with_events();
+        this.handlers.concurrency = handlers.max(1);
+        this
+    }
+
+    /// Calls this handler when a session that was accepted is over, once, after its last message and the end of all other
+    /// handlers.
     #[must_use]
     pub fn on_disconnect<F, Fut>(self, disconnect: F) -> Builder<R, D, Events<D>>
     where

@@ -242,8 +242,11 @@ impl Handle {
         Ok(())
     }
 
-    /// Sends a message to every session that is open, and waits for nobody. All of them share its bytes: it is not copied
-    /// until it is written, nor is JSON made twice of a [`Data::from_json`].
+    /// Sends a message to every session that is open, and waits for nobody.
+    ///
+    /// It is made once, and all of them share its bytes: what a [`Data::from_json`] holds is encoded once, and a queue has no
+    /// copy of its own. What is written is each session's: when its turn comes, the bytes go into a WebSocket's frame or a
+    /// polling body, where binary ones are base64.
     ///
     /// Gives back whom it was not sent to, and why: as a rule because a client does not keep up and its queue is full. Whether
     /// such a client can do without it, only the application knows; one that can not should be
@@ -286,7 +289,7 @@ impl Handle {
         missed.collect()
     }
 
-    /// Ends one session in order. Does nothing where it does not exist.
+    /// Ends one session in order; one that is not accepted yet is refused. Does nothing where it does not exist.
     pub fn disconnect(&self, sid: &Sid) {
         if let Some(cell) = self.hub.session(sid.as_str()) {
             let now = cell.now();
@@ -294,7 +297,8 @@ impl Handle {
         }
     }
 
-    /// Ends all sessions in order. The server goes on, and clients can come back at once.
+    /// Ends all sessions that there are at the moment in order; those that are not accepted yet are refused. The server goes
+    /// on, and clients can come back at once.
     pub fn disconnect_all(&self) {
         for cell in self.hub.sessions() {
             let now = cell.now();

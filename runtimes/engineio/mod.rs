@@ -6,6 +6,7 @@
 
 mod builder;
 mod client;
+mod events;
 mod fallback;
 mod handle;
 mod server;
@@ -20,9 +21,10 @@ pub use builder::Builder;
 pub(crate) use builder::os_entropy;
 pub(in crate::runtime) use client::Parts;
 pub use client::{Client, ClientBuilder, ClientEvent, ClientHandlers, ClientSender};
+pub use events::Events;
 pub use fallback::{Answering, Fallback, FilesOr};
 pub use handle::{Handle, SessionInfo};
 #[cfg(feature = "tower")]
 pub(in crate::runtime) use server::Hosted;
-pub use server::{Events, Outcome, Server};
+pub use server::{Outcome, Server};
 pub use socket::{Sender, Socket};

@@ -10,14 +10,15 @@ use std::boxed::Box;
 use std::sync::Arc;
 
 use super::builder::{self, Builder};
+use super::events::Events;
 use super::handle::{Control, Handle};
-use super::socket::{Sender, Socket};
+use super::socket::Socket;
 use crate::engineio::state::Phase;
-use crate::engineio::{CloseReason, Data, Refusal};
+use crate::engineio::{Refusal, Session};
 use crate::error::{Error, Result};
 use crate::http::Request;
 use crate::runtime::Runtime;
-use crate::runtime::app::{App, BoxFuture, contained};
+use crate::runtime::app::{App, BoxFuture};
 use crate::runtime::driver::{Clock, ConnectionTask, MakeApp, Shared};
 use crate::runtime::leaving::says_gone;
 use crate::runtime::log::{Line, log, of_sid};
@@ -42,37 +43,6 @@ pub(super) enum Connect<D> {
     Anybody(fn() -> D),
     /// This handler.
     Ask(Box<dyn Fn(Request) -> Connecting<D> + Send + Sync>),
-}
-
-type MessageHandler<D> = Box<dyn Fn(Sender<D>, Data) -> BoxFuture<Result<()>> + Send + Sync>;
-type DisconnectHandler<D> = Box<dyn Fn(Sender<D>, CloseReason) -> BoxFuture<Result<()>> + Send + Sync>;
-
-/// The handlers of the event style: see [`Builder::on_message`].
-pub struct Events<D> {
-    pub(super) message: Option<MessageHandler<D>>,
-    pub(super) disconnect: Option<DisconnectHandler<D>>,
-}
-
-/// None yet.
-impl<D> From<()> for Events<D> {
-    fn from((): ()) -> Self {
-        Self::default()
-    }
-}
-
-impl<D> Default for Events<D> {
-    fn default() -> Self {
-        Self {
-            message: None,
-            disconnect: None,
-        }
-    }
-}
-
-impl<D> fmt::Debug for Events<D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Events")
-    }
 }
 
 /// What a handler may return: nothing, or a result, whose error goes to the log.
@@ -376,7 +346,7 @@ impl<R: Runtime, D: Send + Sync + 'static> Builder<R, D> {
             let (cell, connect, handler) = (cell.clone(), connect.clone(), handler.clone());
             Box::pin(async move {
                 if let Some(socket) = open(cell.clone(), &connect, request).await {
-                    let handled = handler(socket).await;
+                    let handled = begin(&cell, async { handler(socket).await }).await;
                     report(&cell, "session", handled);
                 }
             })
@@ -405,8 +375,8 @@ impl<R: Runtime, D: Send + Sync + 'static> Builder<R, D, Events<D>> {
         Box::new(move |cell, request| {
             let (cell, connect, handlers) = (cell.clone(), connect.clone(), handlers.clone());
             Box::pin(async move {
-                if let Some(socket) = open(cell, &connect, request).await {
-                    handlers.run(socket).await;
+                if let Some(socket) = open(cell.clone(), &connect, request).await {
+                    begin(&cell, handlers.run(socket)).await;
                 }
             })
         })
@@ -505,7 +475,29 @@ impl<R, D, H> Builder<R, D, H> {
     }
 }
 
-/// Asks the connect handler, and tells the session its answer.
+/// Runs the application's code for a session that was held back until it has sent what it sends at once.
+async fn begin<T>(cell: &Cell<App>, code: impl Future<Output = T>) -> T {
+    let mut held = Some(Held(cell));
+    let mut code = pin!(code);
+    poll_fn(|cx| {
+        let polled = code.as_mut().poll(cx);
+        // It has ended, or waits for something: the client does not.
+        held = None;
+        polled
+    })
+    .await
+}
+
+/// Lets go of a session, also where the application's code panics.
+struct Held<'a>(&'a Cell<App>);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.with(Session::release);
+    }
+}
+
+/// Asks the connect handler, and tells the session its answer; what it says to the client is held back.
 async fn open<D: Send + Sync + 'static>(
     cell: Arc<Cell<App>>,
     connect: &Connect<D>,
@@ -517,9 +509,15 @@ async fn open<D: Send + Sync + 'static>(
     let now = cell.now();
     match decided {
         Ok(data) => {
+            let data = Arc::new(data);
             let open = cell.with(|session| {
-                session.accept(now);
-                session.phase() == Phase::Open
+                session.accept_held(now);
+                let open = session.phase() == Phase::Open;
+                if open {
+                    // Whoever knows the id finds the data: before the open packet, which tells it, can go out.
+                    cell.extra.set_data(&data);
+                }
+                open
             });
             // Where the client has gone meanwhile, there was no session.
             let socket = open.then(|| Socket::new(cell, data))?;
@@ -535,7 +533,7 @@ async fn open<D: Send + Sync + 'static>(
 }
 
 /// Tells the log of a handler's error, and counts it.
-fn report(cell: &Cell<App>, which: &str, handled: Result<()>) {
+pub(super) fn report(cell: &Cell<App>, which: &str, handled: Result<()>) {
     let Err(error) = handled else { return };
     let sid = cell.look(|session| session.sid().clone());
     // Lines that somebody must see to name their session themselves: its span is for those who want to see more.
@@ -561,28 +559,5 @@ impl Drop for RefuseOnPanic<'_> {
     fn drop(&mut self) {
         let now = self.0.now();
         self.0.with(|session| session.refuse(now, Refusal::new(500)));
-    }
-}
-
-impl<D: Send + Sync + 'static> Events<D> {
-    async fn run(&self, mut socket: Socket<D>) {
-        while let Some(data) = socket.recv().await {
-            let Some(message) = &self.message else { continue };
-            let sender = socket.sender();
-            let Ok(handled) = contained(async move { message(sender, data).await }).await else {
-                socket.cell().count_panic();
-                // The disconnect handler is told all the same, once it is over.
-                socket.give_up();
-                continue;
-            };
-            report(socket.cell(), "message", handled);
-        }
-        if let Some(disconnect) = &self.disconnect {
-            let reason = socket
-                .closed()
-                .map_or(CloseReason::ServerDisconnect, |closed| closed.reason);
-            let handled = disconnect(socket.sender(), reason).await;
-            report(socket.cell(), "disconnect", handled);
-        }
     }
 }

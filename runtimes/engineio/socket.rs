@@ -65,18 +65,6 @@ impl<D> Deref for Socket<D> {
     }
 }
 
-impl<D: Send + Sync + 'static> Socket<D> {
-    pub(super) fn new(cell: Arc<Cell<App>>, data: D) -> Self {
-        let sid = cell.look(|session| session.sid().clone());
-        let data = Arc::new(data);
-        cell.extra.set_data(&data);
-        Self {
-            sender: Sender { cell, sid, data },
-            in_a_row: 0,
-        }
-    }
-}
-
 impl<D: Send + Sync + 'static> Sender<D> {
     /// That of a session which was given to the application, if its data is of this type.
     pub(super) fn find(cell: Arc<Cell<App>>, sid: &Sid) -> Option<Self> {
@@ -87,6 +75,14 @@ impl<D: Send + Sync + 'static> Sender<D> {
 }
 
 impl<D> Socket<D> {
+    pub(super) fn new(cell: Arc<Cell<App>>, data: Arc<D>) -> Self {
+        let sid = cell.look(|session| session.sid().clone());
+        Self {
+            sender: Sender { cell, sid, data },
+            in_a_row: 0,
+        }
+    }
+
     /// The next message; `None` when the session is over and everything that came was taken. [`Sender::closed`] says why.
     ///
     /// Cancel-safe: a message is taken when the future is ready, and not before. While nobody calls this, at most

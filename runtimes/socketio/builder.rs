@@ -1,7 +1,6 @@
 //! The options of a server.
 
 use core::fmt;
-use core::future::Future;
 use core::time::Duration;
 use std::boxed::Box;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,9 +9,9 @@ use super::handle::Handle;
 use super::registry::Registry;
 use super::server::Server;
 use crate::engineio::Transport;
-use crate::http::{Cors, Request, Response};
+use crate::http::Cors;
 use crate::runtime::Runtime;
-use crate::runtime::engineio::Builder as EngineBuilder;
+use crate::runtime::engineio::{Builder as EngineBuilder, Fallback};
 use crate::socketio::Parser;
 use crate::socketio::RecoveryConfig;
 use crate::socketio::server::Config;
@@ -187,13 +186,12 @@ impl<R: Runtime> Builder<R> {
         self.engine(|engine| engine.limits(limits))
     }
 
-    /// Answers requests for other paths. Without it they get 404.
+    /// Answers requests for other paths: an async closure, or [`StaticFiles`](crate::http::StaticFiles). Without it they get
+    /// 404.
+    ///
+    /// The type of a closure's argument has to be written: `|request: Request| async move { … }`.
     #[must_use]
-    pub fn fallback<F, Fut>(self, fallback: F) -> Self
-    where
-        F: Fn(Request) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Response> + Send + 'static,
-    {
+    pub fn fallback(self, fallback: impl Fallback<R>) -> Self {
         self.engine(|engine| engine.fallback(fallback))
     }
 

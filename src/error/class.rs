@@ -67,11 +67,12 @@ impl fmt::Display for Category {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Blame {
-    /// The other end: it broke the protocol, does not want us, or does not answer.
+    /// The other end: it broke the protocol, does not want us, or has not said what it was asked for.
     Peer,
     /// Whoever called: another value would do.
     Caller,
-    /// What lies between the two ends: the network, a proxy, or nobody listens.
+    /// What lies between the two ends: the network, a proxy, or nobody listens. Also where nothing came in time, and who is
+    /// the cause can not be seen from here.
     Transport,
     /// The operating system.
     System,

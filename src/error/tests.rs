@@ -73,6 +73,8 @@ table! {
 
     Error::Connect(ConnectError::Io { .. }) =>
         ConnectError::io("connecting", io::ErrorKind::ConnectionRefused.into()).into(), ConnectionFailed, Transport, true;
+    Error::Connect(ConnectError::Io { .. }) =>
+        ConnectError::io("connecting", io::ErrorKind::TimedOut.into()).into(), TimedOut, Transport, true;
     Error::Connect(ConnectError::Refused(_)) => refused_with(401).into(), ConnectionFailed, Peer, false;
     Error::Connect(ConnectError::Refused(_)) => refused_with(503).into(), ConnectionFailed, Peer, true;
     Error::Connect(ConnectError::Http(ResponseError::NothingCame)) =>
@@ -89,6 +91,8 @@ table! {
         ConnectError::WebSocketClosed(None).into(), ConnectionFailed, Transport, true;
     Error::Connect(ConnectError::Protocol(_)) =>
         ConnectError::from(Violation::Overlap).into(), ConnectionFailed, Peer, false;
+    Error::Connect(ConnectError::SocketIo(_)) =>
+        ConnectError::from(crate::socketio::client::Violation::TooEarly).into(), ConnectionFailed, Peer, false;
     Error::Connect(ConnectError::Timeout(_)) => ConnectError::Timeout("late").into(), TimedOut, Transport, true;
     Error::Connect(ConnectError::Tls(TlsError::Truncated)) =>
         ConnectError::Tls(TlsError::Truncated).into(), ConnectionFailed, Transport, true;

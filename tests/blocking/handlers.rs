@@ -72,6 +72,53 @@ fn one_that_blocks_holds_up_nobody_else() {
 }
 
 #[test]
+fn a_greeting_comes_before_all_answers() {
+    let alone = alone();
+    let options = options()
+        .on_connected(|socket| socket.send("hello"))
+        .on_message(|socket, message| socket.send(message));
+    let server = Server::events(options);
+    let mut websocket = WebSocket::open(&server);
+    websocket.text("4first");
+    for text in ["4hello", "4first"] {
+        websocket.assert_text(text);
+    }
+    websocket.close();
+    let response = server.get(POLLING);
+    let session = Session::from_response(&server, &response);
+    if !response.text().ends_with("}\x1e4hello") {
+        assert_eq!(session.receive(1), ["4hello"]);
+    }
+    session.close();
+    server.wait_for_sessions(0);
+    server.finish(&alone);
+}
+
+#[test]
+fn handlers_of_one_client_run_at_once_where_they_may() {
+    let alone = alone();
+    let (note, notes) = mpsc::channel();
+    // Each blocks until both are there.
+    let (barrier, told) = (Barrier::new(2), note.clone());
+    let options = options()
+        .concurrency(2)
+        .on_message(move |_, message: Data| {
+            barrier.wait();
+            told.send(message.as_text().unwrap_or_default().to_owned())
+        })
+        .on_disconnect(move |_, reason| note.send(reason.to_string()));
+    let server = Server::events(options);
+    let session = Session::open(&server);
+    session.send("4a\x1e4b\x1e1");
+    let mut both = [(); 2].map(|()| notes.recv_timeout(PATIENCE).expect("a handler"));
+    both.sort();
+    assert_eq!(both, ["a", "b"]);
+    assert_eq!(notes.recv_timeout(PATIENCE).as_deref(), Ok("client disconnect"));
+    server.wait_for_sessions(0);
+    server.finish(&alone);
+}
+
+#[test]
 fn connecting_and_the_fallback_may_block_too() {
     let alone = alone();
     // All of them block until all are there.

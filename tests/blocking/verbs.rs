@@ -55,8 +55,7 @@ fn a_handle_does_on_threads_what_it_does_elsewhere() {
     client.send_json(&5).expect("it is open");
     assert_eq!(take(&mut client).json::<[u32; 2]>().expect("two numbers"), [5, 6]);
 
-    wait_until("the data is found", || handle.socket::<Mutex<String>>(&one).is_some());
-    let socket = handle.socket::<Mutex<String>>(&one).expect("it was there");
+    let socket = handle.socket::<Mutex<String>>(&one).expect("it is there");
     assert_eq!(*socket.data().lock().expect("its name"), "ann");
     drop(socket);
     assert!(handle.socket::<()>(&one).is_none());

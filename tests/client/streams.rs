@@ -1,7 +1,8 @@
 //! Streams that the application makes in place of the runtime.
 
+use std::fs::File;
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -187,6 +188,16 @@ fn unix_sockets() {
         }
         host.until_empty().await;
     });
+}
+
+/// Told at once, and not when something is to be read.
+#[test]
+fn what_is_no_stream() {
+    let datagrams = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let error = ThreadStream::from_fd(datagrams).expect_err("it has no stream");
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{error}");
+    let file = File::open("/dev/null").expect("it is always there");
+    assert!(ThreadStream::from_fd(file).is_err());
 }
 
 /// The client without `async` takes what the standard library has.

@@ -40,6 +40,8 @@ fn a_life(any: Any) {
                     Some(_) => Err(Refusal::new(401).message(FORGED)),
                 }
             })
+            .concurrency(2)
+            .on_connected(|_| async { tracing::info!(target: "app", "connected handler") })
             .on_message(|sender, data: Data| async move {
                 tracing::info!(target: "app", "message handler");
                 match data.as_text() {
@@ -101,6 +103,7 @@ fn a_life(any: Any) {
             wait_for(SERVER, "session upgraded transport=websocket"),
             closed,
             wait_for("app", "connect handler"),
+            wait_for("app", "connected handler"),
             wait_for("app", "message handler"),
             wait_for("app", "disconnect handler"),
             wait_for(HANDLERS, "the disconnect handler has ended: "),

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-use sansocket::engineio::{CloseReason, Data, Packet, Sid, Transport};
+use sansocket::engineio::{CloseReason, Config, Data, Packet, Sid, Transport};
 use sansocket::http::Request;
 use sansocket::runtime::engineio::{Sender, Socket, TrySendError};
 use sansocket::{Category, Error, SendError, TryRecvError};
 
 use crate::http::PATIENCE;
+use crate::runtime::{Builder, pause};
 use crate::server::{FLAVOURS, Flavour, Server, Token, impatient, options};
 use crate::session::Session;
 use crate::waiting::{block_on, wait_until};
@@ -258,6 +259,25 @@ fn data_is_found_by_the_id_for_as_long_as_the_session_lives() {
     }
 }
 
+/// However soon somebody asks: the open packet tells the id.
+#[test]
+fn data_is_there_as_soon_as_the_id_is_known() {
+    for flavour in FLAVOURS {
+        let options = options().on_connect(|_: Request| async { Ok(7_u8) });
+        let server = Server::accepting(flavour, options, |mut socket| async move {
+            while socket.recv().await.is_some() {}
+            Ok(())
+        });
+        for _ in 0..100 {
+            let (websocket, one) = WebSocket::open_with_sid(&server);
+            let socket = server.handle.socket::<u8>(&sid(&one));
+            assert_eq!(socket.expect("it is there").data(), &7);
+            websocket.close();
+        }
+        server.finish();
+    }
+}
+
 #[test]
 fn receiving_without_waiting() {
     for flavour in FLAVOURS {
@@ -289,6 +309,47 @@ fn receiving_without_waiting() {
         session.close();
         let error = next().expect_err("it is over");
         assert_eq!((error.category(), error.may_retry()), (Category::Closed, false));
+        server.finish();
+    }
+}
+
+/// With room for one message, the next is read from the connection when that one was taken, by whatever it was.
+#[test]
+fn what_is_taken_without_waiting_makes_room() {
+    const COUNT: usize = 50;
+
+    for flavour in FLAVOURS {
+        let (note, seen) = mpsc::channel();
+        let mut config = Config::default();
+        config.receive_window = 1;
+        let server = Server::accepting(flavour, options().config(config), move |mut socket: Socket| {
+            let note = note.clone();
+            async move {
+                loop {
+                    match socket.try_recv() {
+                        Ok(message) => note.send(message).expect("the test"),
+                        Err(TryRecvError::Empty) => pause(Duration::from_millis(1)).await,
+                        Err(TryRecvError::Closed) => return Ok(()),
+                    }
+                }
+            }
+        });
+        let (polling, mut websocket, ..) = two(&server);
+        for number in 0..COUNT {
+            websocket.text(&format!("4{number}"));
+        }
+        for number in 0..COUNT {
+            let message = seen.recv_timeout(PATIENCE).expect("the next one is read");
+            assert_eq!(message, number.to_string().into());
+        }
+        let packets: Vec<String> = (0..COUNT).map(|number| format!("4{number}")).collect();
+        polling.send(packets.join("\x1e"));
+        for number in 0..COUNT {
+            let message = seen.recv_timeout(PATIENCE).expect("the next one is there");
+            assert_eq!(message, number.to_string().into());
+        }
+        polling.close();
+        websocket.close();
         server.finish();
     }
 }
@@ -329,11 +390,15 @@ fn messages_hold_json_where_somebody_asks() {
 #[test]
 fn reasons_in_pythons_words() {
     let (note, reasons) = mpsc::channel();
-    let options = impatient().on_disconnect(move |_, reason: CloseReason| {
-        let _test_has_ended = note.send(reason.as_python_server());
-        async {}
-    });
-    let server = Server::events(Flavour::Multi, Token::default(), options);
+    let start = |options: Builder| {
+        let note = note.clone();
+        let options = options.on_disconnect(move |_, reason: CloseReason| {
+            let _test_has_ended = note.send(reason.as_python_server());
+            async {}
+        });
+        Server::events(Flavour::Multi, Token::default(), options)
+    };
+    let server = start(options());
     let next = || reasons.recv_timeout(PATIENCE).expect("a reason");
     Session::open(&server).close();
     assert_eq!(next(), "client disconnect");
@@ -345,6 +410,8 @@ fn reasons_in_pythons_words() {
     server.handle.disconnect(&sid(&session.sid));
     session.get().assert_ok("1");
     assert_eq!(next(), "server disconnect");
+    server.finish();
+    let server = start(impatient());
     let silent = WebSocket::open(&server);
     assert_eq!(next(), "ping timeout");
     drop(silent);

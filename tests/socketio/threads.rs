@@ -5,14 +5,18 @@ use std::thread;
 use std::time::Duration;
 
 use sansocket::blocking::socketio::{Ack, Refused, Server as Threaded, Socket};
+use sansocket::http::{Request, Response, StaticFiles};
 
 use crate::client::Client;
-use crate::http::PATIENCE;
+use crate::http::{Connection, PATIENCE};
 use crate::server::Server;
 
 #[test]
 fn handlers_without_async_do_the_same() {
-    let io = Threaded::builder().build();
+    // Files need no option of Engine.IO's to be served.
+    let files = StaticFiles::new().route("/manifest", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+    let files = files.or(|_: Request| Response::new(418));
+    let io = Threaded::builder().fallback(files).build();
     let main = io.of("/").on_connect(|request| {
         let auth: serde_json::Value = request.auth()?;
         let name = auth["name"].as_str().ok_or_else(|| Refused::new("who are you?"))?;
@@ -43,6 +47,10 @@ fn handlers_without_async_do_the_same() {
     let (address, handle) = (bound.local_addr(), bound.handle());
     let serving = thread::spawn(move || bound.serve());
     let server = Server::elsewhere(address);
+
+    let file = Connection::open(address).get("/manifest");
+    assert!(file.status == 200 && file.text().contains("sansocket"), "{file:?}");
+    assert_eq!(Connection::open(address).get("/nothing").status, 418);
 
     let mut a = Client::open(&server);
     a.send("0");

@@ -4,9 +4,11 @@ use std::thread;
 use std::time::Duration;
 
 use sansocket::engineio::{CloseReason, Transport};
-use sansocket::runtime::socketio::client::{Client, ClientBuilder, ClientEvent, ClientEvents, Config};
+use sansocket::runtime::engineio::ErrorKind;
+use sansocket::runtime::socketio::client::{Client, ClientBuilder, ClientEvent, ClientEvents, Config, ConnectFailed};
 use sansocket::socketio::{AckError, Args, MSGPACK};
 use sansocket::tokio::Tokio;
+use sansocket::{Blame, Category};
 
 use crate::peer::{PATIENCE, Peer, Server};
 
@@ -210,7 +212,29 @@ async fn a_server_that_never_answers_a_connect() {
     let mut peer = tokio::task::block_in_place(|| server.accept());
     peer.expect("40");
     let failed = tokio::time::timeout(PATIENCE, failed).await.expect("in time").unwrap();
-    println!("{}", failed.expect_err("nobody has let it in"));
+    let failed = failed.expect_err("nobody has let it in");
+    assert_eq!(
+        (failed.category(), failed.may_retry()),
+        (Category::TimedOut, true),
+        "{failed}"
+    );
+}
+
+/// Whoever asks the error learns that another try does not help.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_answers_a_connect_with_nonsense() {
+    let server = Server::start();
+    let failed = tokio::spawn(builder(&server).connect());
+    let mut peer = tokio::task::block_in_place(|| server.accept());
+    peer.expect("40");
+    peer.send("42{}");
+    let failed = tokio::time::timeout(PATIENCE, failed).await.expect("in time").unwrap();
+    let failed = failed.expect_err("nobody has let it in");
+    assert_eq!((failed.blame(), failed.may_retry()), (Blame::Peer, false), "{failed}");
+    let ConnectFailed::Connection(error) = failed else {
+        panic!("{failed:?}");
+    };
+    assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

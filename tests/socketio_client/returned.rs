@@ -191,8 +191,12 @@ fn errors_say_what_they_stand_on() {
         ));
         let error = within(client.call::<u8>("a", &())).await.unwrap_err();
         assert!(error.source().is_some(), "{error:?}");
+        // That it stands on, it turns into.
         let error: sansocket::Error = error.into();
-        assert!(error.source().is_some(), "{error:?}");
+        assert!(
+            matches!(&error, sansocket::Error::Decode(why) if why.index() == Some(0)),
+            "{error:?}"
+        );
         thread.join().unwrap();
     });
 }

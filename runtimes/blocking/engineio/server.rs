@@ -103,7 +103,24 @@ impl Builder {
 }
 
 impl<D: Send + Sync + 'static, H: Into<Events<D>>> Builder<D, H> {
-    /// Calls this handler with each message, one at a time for each client, in order.
+    /// Calls this handler with each session that was accepted, before its first message.
+    ///
+    /// As [`Builder::on_connected`](generic::Builder::on_connected). It has a thread of its own: which is faster, its first
+    /// message or the open packet, is the system's business.
+    pub fn on_connected<F, O>(self, connected: F) -> Builder<D, Events<D>>
+    where
+        F: Fn(Sender<D>) -> O + Send + Sync + 'static,
+        O: Outcome + 'static,
+    {
+        let connected = handler(&self.threads, move |sender, ()| connected(sender));
+        Builder {
+            builder: self.builder.on_connected(move |sender| connected(sender, ())),
+            threads: self.threads,
+        }
+    }
+
+    /// Calls this handler with each message: one at a time for each client, in order, unless
+    /// [`concurrency`](Self::concurrency) allows more.
     pub fn on_message<F, O>(self, message: F) -> Builder<D, Events<D>>
     where
         F: Fn(Sender<D>, Data) -> O + Send + Sync + 'static,
@@ -115,7 +132,17 @@ impl<D: Send + Sync + 'static, H: Into<Events<D>>> Builder<D, H> {
         }
     }
 
-    /// Calls this handler when a session that was accepted is over, once, after its last message.
+    /// How many message handlers of one client run at once, each on a thread of its own. 1: strictly one after the other. With
+    /// more, they are started in the order of their messages, but which thread is faster is the system's business.
+    pub fn concurrency(self, handlers: usize) -> Builder<D, Events<D>> {
+        Builder {
+            builder: self.builder.concurrency(handlers),
+            threads: self.threads,
+        }
+    }
+
+    /// Calls this handler when a session that was accepted is over, once, after its last message and the end of all other
+    /// handlers.
     pub fn on_disconnect<F, O>(self, disconnect: F) -> Builder<D, Events<D>>
     where
         F: Fn(Sender<D>, CloseReason) -> O + Send + Sync + 'static,

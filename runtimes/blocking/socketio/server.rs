@@ -2,14 +2,14 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::sync::Arc;
 use std::vec::Vec;
 
 use super::{Namespace, RecoveryConfig, Socket, Stats};
 use crate::engineio::{Str, Transport};
 use crate::error::Result;
-use crate::http::{Cors, Request, Response};
-use crate::runtime::blocking::{Threads, block_on, engineio};
+use crate::http::Cors;
+use crate::runtime::blocking::engineio::{self, Fallback};
+use crate::runtime::blocking::{Threads, block_on};
 use crate::runtime::socketio as generic;
 use crate::socketio::Parser;
 use crate::socketio::server::Config;
@@ -151,20 +151,12 @@ impl Builder {
         self
     }
 
-    /// Answers requests for other paths than the endpoint's. It may block. Files are for [`engine`](Self::engine)'s.
-    pub fn fallback<F>(mut self, fallback: F) -> Self
-    where
-        F: Fn(Request) -> Response + Send + Sync + 'static,
-    {
-        let (fallback, threads) = (Arc::new(fallback), self.threads.clone());
-        self.builder = self.builder.fallback(move |request| {
-            let (fallback, threads) = (fallback.clone(), threads.clone());
-            async move {
-                let answered = threads.offload(move || fallback(request)).await;
-                answered.unwrap_or_else(|_no_thread| Response::new(503))
-            }
-        });
-        self
+    /// Answers requests for other paths than the endpoint's: a closure, which may block, or
+    /// [`StaticFiles`](crate::http::StaticFiles).
+    ///
+    /// The type of a closure's argument has to be written: `|request: Request| …`.
+    pub fn fallback(self, fallback: impl Fallback) -> Self {
+        self.engine(|engine| engine.fallback(fallback))
     }
 
     /// The server, which listens once it is [bound](Server::bind).

@@ -306,11 +306,7 @@ impl<R: Runtime> Driver<R> {
         // What came before it is told before it.
         self.dispatch();
         let (reason, error) = match &self.ending {
-            Some(Ending::Violation(violation)) => {
-                let error = std::io::Error::new(std::io::ErrorKind::InvalidData, violation.to_string());
-                let doing = "the server broke Socket.IO's protocol";
-                (CloseReason::ParseError, Some(ConnectError::Io { doing, error }))
-            }
+            Some(Ending::Violation(violation)) => (CloseReason::ParseError, Some((*violation).into())),
             Some(Ending::NoAnswer) => {
                 let words = "the server has not answered the CONNECT in time";
                 (closed.reason, Some(ConnectError::Timeout(words)))

@@ -91,6 +91,8 @@ pub struct Session {
     received: u64,
     /// The open packet waits to be sent.
     wants_open: bool,
+    /// Nothing is sent yet: the application has not come to what it sends first.
+    held: bool,
     /// `3probe` waits to be sent.
     wants_probe_pong: bool,
     /// The client of version 3 has pinged. One pong answers all pings that came before it.
@@ -136,6 +138,7 @@ impl Session {
             stall: Stall::None,
             received: 0,
             wants_open: false,
+            held: false,
             wants_probe_pong: false,
             wants_pong: false,
             wants_noop: false,
@@ -162,6 +165,19 @@ impl Session {
                 Version::V4 => self.heartbeat.start(now),
             }
         }
+        self.assert_invariants();
+    }
+
+    /// The same, but nothing goes out before [`release`](Self::release), so that what the application sends first rides behind
+    /// the open packet too.
+    pub fn accept_held(&mut self, now: Instant) {
+        self.held = self.phase == Phase::Accepting;
+        self.accept(now);
+    }
+
+    /// What was held back goes out. Does nothing where nothing was.
+    pub fn release(&mut self) {
+        self.held = false;
         self.assert_invariants();
     }
 
@@ -199,7 +215,7 @@ impl Session {
     /// the WebSocket. For what lies in between, such as a proxy that wants to see something. Does nothing where the
     /// session is not open, where no poll waits or has an answer already, and while a WebSocket is being tried.
     pub fn send_noop(&mut self) {
-        if self.phase == Phase::Open {
+        if self.phase == Phase::Open && !self.held {
             match self.path {
                 Path::Polling if !self.has_payload() => self.release_get(),
                 Path::WebSocket => self.wants_noop = true,
@@ -427,7 +443,7 @@ impl Session {
             Path::WebSocket => self.link == Link::Attached,
             _ => self.get.is_some(),
         };
-        self.phase == Phase::Open && has_carrier && !self.has_payload()
+        self.phase == Phase::Open && !self.held && has_carrier && !self.has_payload()
     }
 
     /// The session's id.
@@ -540,6 +556,7 @@ impl Session {
         self.heartbeat.stop();
         self.stall = Stall::None;
         self.wants_open = false;
+        self.held = false;
         self.wants_probe_pong = false;
         self.wants_pong = false;
         self.closed = Some(Closed {
@@ -567,6 +584,7 @@ impl Session {
             "a session without a deadline can leak"
         );
         assert_eq!(self.closed.is_some(), self.phase == Phase::Closed);
+        assert!(!self.held || matches!(self.phase, Phase::Open | Phase::Closing));
         assert!(self.get.is_none() || self.path != Path::WebSocket);
         assert!(
             self.get.is_none() || self.path != Path::Probed,

@@ -127,6 +127,7 @@ impl Session {
 
     pub(super) fn has_payload(&self) -> bool {
         self.phase != Phase::Accepting
+            && !self.held
             && (self.wants_open
                 || self.heartbeat.wants_ping()
                 || self.wants_pong

@@ -204,6 +204,45 @@ fn nothing_is_answered_before_accept_and_sends_ride_behind_the_open_packet() {
 }
 
 #[test]
+fn what_is_held_back_goes_out_together() {
+    let mut scene = newborn(config(), Carrier::Request(ReqId(0)));
+    scene.send("a");
+    scene.session.accept_held(scene.now);
+    scene.session.send_noop();
+    assert_eq!(scene.answer(0), None);
+    assert!(!scene.session.has_transmit(Carrier::Request(ReqId(0))));
+    assert!(!scene.session.is_writable());
+    scene.send("b");
+    scene.session.release();
+    assert!(scene.session.has_transmit(Carrier::Request(ReqId(0))));
+    assert_eq!(scene.payload(0), format!("{OPEN} 4a 4b"));
+
+    let mut scene = newborn(config(), Carrier::WebSocket);
+    scene.session.accept_held(scene.now);
+    scene.session.send_noop();
+    scene.send("a");
+    assert_eq!(scene.frames(), [""; 0]);
+    assert!(!scene.session.has_transmit(Carrier::WebSocket));
+    scene.session.close(scene.now);
+    assert_eq!(scene.frames(), [""; 0]);
+    scene.session.release();
+    assert_eq!(scene.frames(), [OPEN_ON_WEBSOCKET, "4a", "1", "close frame"]);
+}
+
+#[test]
+fn what_is_held_back_can_be_aborted() {
+    let mut scene = newborn(config(), Carrier::Request(ReqId(0)));
+    scene.session.accept_held(scene.now);
+    scene.session.abort(scene.now);
+    assert_eq!(scene.payload(0), "1");
+    assert!(scene.session.is_finished());
+    // Nothing is held where nothing was accepted.
+    scene.session.accept_held(scene.now);
+    scene.session.release();
+    assert!(scene.session.is_finished());
+}
+
+#[test]
 fn a_direct_websocket_is_offered_no_upgrade() {
     let mut scene = newborn(config(), Carrier::WebSocket);
     scene.send("a");

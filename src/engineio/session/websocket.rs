@@ -187,7 +187,7 @@ impl Session {
         if mem::take(&mut self.wants_probe_pong) {
             return Some(Transmit::Packet(Packet::Pong(Str::from_static(PROBE))));
         }
-        if self.path != Path::WebSocket || self.phase == Phase::Accepting {
+        if self.path != Path::WebSocket || self.phase == Phase::Accepting || self.held {
             return None;
         }
         if mem::take(&mut self.wants_open) {

@@ -48,6 +48,7 @@ pub struct StaticFiles(Arc<Rules>);
 struct Rules {
     routes: Vec<Route>,
     index: Cow<'static, str>,
+    index_type: Option<Cow<'static, str>>,
     cache_control: Cow<'static, str>,
 }
 
@@ -56,6 +57,7 @@ impl Default for Rules {
         Self {
             routes: Vec::new(),
             index: "index.html".into(),
+            index_type: None,
             cache_control: "no-cache".into(),
         }
     }
@@ -74,6 +76,8 @@ struct Route {
 /// What a path leads to.
 enum Found {
     File(PathBuf),
+    /// That of a directory.
+    Index(PathBuf),
     /// A directory, asked for without its slash.
     Directory,
 }
@@ -111,8 +115,18 @@ impl StaticFiles {
     }
 
     /// The file that a directory is (Python's route for the empty path). `index.html`.
-    pub fn index(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        Arc::make_mut(&mut self.0).index = name.into();
+    pub fn index(self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.set_index(name.into(), None)
+    }
+
+    /// The same, with a type in place of the one that its name or the directory's route has.
+    pub fn index_as(self, name: impl Into<Cow<'static, str>>, content_type: impl Into<Cow<'static, str>>) -> Self {
+        self.set_index(name.into(), Some(content_type.into()))
+    }
+
+    fn set_index(mut self, name: Cow<'static, str>, content_type: Option<Cow<'static, str>>) -> Self {
+        let rules = Arc::make_mut(&mut self.0);
+        (rules.index, rules.index_type) = (name, content_type);
         self
     }
 
@@ -135,6 +149,10 @@ impl StaticFiles {
         match found {
             Found::Directory => Some(redirect(request)),
             Found::File(path) => self.respond(&path, route.content_type.as_deref(), is_get, request),
+            Found::Index(path) => {
+                let content_type = self.0.index_type.as_deref().or(route.content_type.as_deref());
+                self.respond(&path, content_type, is_get, request)
+            }
         }
     }
 
@@ -166,7 +184,7 @@ impl StaticFiles {
         }
         // Addresses in the page are relative to the directory only behind its slash.
         Some(if wants_directory {
-            Found::File(index)
+            Found::Index(index)
         } else {
             Found::Directory
         })

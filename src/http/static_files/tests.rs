@@ -213,6 +213,25 @@ fn a_directory_wants_its_slash() {
 }
 
 #[test]
+fn an_index_may_have_a_type_of_its_own() {
+    let directory = Directory::new();
+    let public = directory.0.join("public");
+    let type_of = |files: &StaticFiles, path| {
+        let response = ask(files, "GET", path, &[]).unwrap();
+        header(&response, "Content-Type").map(String::from).unwrap()
+    };
+    let files = StaticFiles::new().route("/a", &public).route_as("/b", &public, "x/y");
+    let typed = files.clone().index_as("index.html", "x/index");
+    for path in ["/a/", "/a/sub/", "/b/"] {
+        assert_eq!(type_of(&typed, path), "x/index", "{path}");
+    }
+    // It is that of directories, and not of all files of that name.
+    assert_eq!(type_of(&typed, "/a/index.html"), "text/html; charset=UTF-8");
+    assert_eq!(type_of(&files, "/b/"), "x/y");
+    assert_eq!(type_of(&typed.index("index.html"), "/a/"), "text/html; charset=UTF-8");
+}
+
+#[test]
 fn what_the_headers_say() {
     let directory = Directory::new();
     let files = directory.files();

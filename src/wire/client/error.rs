@@ -47,6 +47,9 @@ pub enum ConnectError {
     /// The server broke Engine.IO's protocol.
     #[error("the server broke the protocol: {0}")]
     Protocol(#[from] Violation),
+    /// The server broke Socket.IO's protocol.
+    #[error("the server broke Socket.IO's protocol: {0}")]
+    SocketIo(#[from] crate::socketio::client::Violation),
     /// It took too long.
     #[error("{0}")]
     Timeout(&'static str),
@@ -110,7 +113,9 @@ impl ConnectError {
             Self::Io { .. } | Self::WebSocketClosed(_) => ErrorKind::Connection,
             Self::Http(ResponseError::NothingCame | ResponseError::EndedEarly) => ErrorKind::Connection,
             Self::Refused(_) => ErrorKind::Refused,
-            Self::Http(_) | Self::Upgrade(_) | Self::WebSocket(_) | Self::Protocol(_) => ErrorKind::Protocol,
+            Self::Http(_) | Self::Upgrade(_) | Self::WebSocket(_) | Self::Protocol(_) | Self::SocketIo(_) => {
+                ErrorKind::Protocol
+            }
             Self::Timeout(_) => ErrorKind::Timeout,
             // Somebody has cut the line, in whatever language.
             #[cfg(feature = "tls")]
@@ -146,13 +151,17 @@ impl Classify for ConnectError {
     fn class(&self) -> Class {
         let failed = Category::ConnectionFailed;
         match self {
+            // The system has lost patience before we have.
+            Self::Io { error, .. } if error.kind() == io::ErrorKind::TimedOut => {
+                Class::passing(Category::TimedOut, Blame::Transport)
+            }
             Self::Io { .. } | Self::WebSocketClosed(_) => Class::passing(failed, Blame::Transport),
             Self::Http(ResponseError::NothingCame | ResponseError::EndedEarly) => {
                 Class::passing(failed, Blame::Transport)
             }
             Self::Refused(refused) if refused.may_pass() => Class::passing(failed, Blame::Peer),
             Self::Refused(_) => Class::lasting(failed, Blame::Peer),
-            Self::Http(_) | Self::Upgrade(_) | Self::WebSocket(_) | Self::Protocol(_) => {
+            Self::Http(_) | Self::Upgrade(_) | Self::WebSocket(_) | Self::Protocol(_) | Self::SocketIo(_) => {
                 Class::lasting(failed, Blame::Peer)
             }
             Self::Timeout(_) => Class::passing(Category::TimedOut, Blame::Transport),

@@ -416,11 +416,6 @@ impl<R: Runtime> Conversation<R> {
         self.open = false;
         let words = reason(why);
         if let Some((kind, message)) = &error {
-            let kind = if why == CloseReason::ParseError {
-                "protocol"
-            } else {
-                kind
-            };
             self.out.error(kind, message);
         }
         let json = || json!({"event": "close", "reason": words, "in_doubt": in_doubt});
