@@ -139,6 +139,7 @@ fn row_18_compression() {
     assert_eq!(poll(&low, &message[..99], "gzip"), None);
 }
 
+/// Python's cookie may be read by scripts, unless it is told otherwise. Ours may not, as the reference's.
 #[test]
 fn row_19_cookies() {
     let server = echo(&["--cookie", "sid"]);

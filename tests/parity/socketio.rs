@@ -171,6 +171,7 @@ fn noting(builder: ClientBuilder<Any>) -> (ClientBuilder<Any>, mpsc::Receiver<St
     (builder, notes)
 }
 
+/// Python says `transport error`, and `server disconnect`. Ours says what the reference says.
 #[test]
 fn row_40_a_client_comes_back_until_it_is_sent_away() {
     let server = peer::Server::start();

@@ -80,7 +80,7 @@ fn row_24_what_was_queued_comes_on_the_websocket() {
     server.finish();
 }
 
-/// Python says `transport close`. Ours says that the client has broken the rules, as the reference does.
+/// Python says `transport close`. Ours says `transport error`, as the reference does.
 #[test]
 fn row_25_a_message_above_the_limit_ends_it() {
     let (hosted, notes) = Hosted::noting(options().max_payload(1000));
