@@ -561,3 +561,64 @@ impl Drop for RefuseOnPanic<'_> {
         self.0.with(|session| session.refuse(now, Refusal::new(500)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::task::{Context, Waker};
+    use std::sync::Mutex;
+    use std::task::Wake;
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::engineio::Config;
+    use crate::http::Endpoint;
+    use crate::time::Instant;
+    use crate::wire::{ConnectionEvent, Limits};
+
+    /// A connection that has something to write, and asks for the data of its session instead.
+    struct Asking {
+        cell: Arc<Cell<App>>,
+        found: Mutex<Vec<Option<u8>>>,
+    }
+
+    impl Wake for Asking {
+        fn wake(self: Arc<Self>) {
+            let data = self.cell.extra.data::<u8>().map(|data| *data);
+            self.found.lock().expect("nobody panics under it").push(data);
+        }
+    }
+
+    #[test]
+    fn data_is_there_before_the_open_packet_can_go_out() {
+        let now = Instant::from_micros(1);
+        let entropy = Box::new(|bytes: &mut [u8]| bytes.fill(1));
+        let hub = Hub::new(
+            Config::default(),
+            Endpoint::default(),
+            Limits::default(),
+            move || now,
+            entropy,
+        );
+        let peer = "127.0.0.1:1".parse().expect("an address");
+        let mut connection = Connection::new(Arc::new(hub), peer, now);
+        let (get, mut out) = (
+            b"GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n",
+            Vec::new(),
+        );
+        connection.handle_input(now, get, &mut out);
+        let Some(ConnectionEvent::Opened { cell, .. }) = connection.poll_event() else {
+            panic!("no session is asked for");
+        };
+        let asking = Arc::new(Asking {
+            cell: cell.clone(),
+            found: Mutex::default(),
+        });
+        assert!(connection.park(0, false, &asking.clone().into()));
+        let connect = Connect::Anybody(|| 7_u8);
+        let opened = pin!(open(cell.clone(), &connect, None)).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(opened, Poll::Ready(Some(_))));
+        // What the handler has said first would be behind the open packet now.
+        cell.with(Session::release);
+        assert_eq!(*asking.found.lock().expect("nobody panics under it"), [Some(7)]);
+    }
+}

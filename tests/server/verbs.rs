@@ -268,12 +268,16 @@ fn data_is_there_as_soon_as_the_id_is_known() {
             while socket.recv().await.is_some() {}
             Ok(())
         });
-        for _ in 0..100 {
-            let (websocket, one) = WebSocket::open_with_sid(&server);
-            let socket = server.handle.socket::<u8>(&sid(&one));
+        // By polling, where the handler is in another task than the answer; and on a WebSocket.
+        for _ in 0..20 {
+            let session = Session::open(&server);
+            let socket = server.handle.socket::<u8>(&sid(&session.sid));
             assert_eq!(socket.expect("it is there").data(), &7);
-            websocket.close();
+            session.close();
         }
+        let (websocket, one) = WebSocket::open_with_sid(&server);
+        assert_eq!(server.handle.socket::<u8>(&sid(&one)).expect("it is there").data(), &7);
+        websocket.close();
         server.finish();
     }
 }
