@@ -163,15 +163,16 @@ fn redirects_are_refused_and_named() {
     ];
     all(&statuses, |&status| {
         for transport in TRANSPORTS {
-            for location in ["/engine.io/?moved", "https://other.example/engine.io/"] {
+            // What is behind the question mark may be the request's own, with secrets in it, and is not shown.
+            for (location, shown) in [
+                ("/engine.io/?moved", "/engine.io/ "),
+                ("https://other.example/engine.io/", "https://other.example/engine.io/ "),
+            ] {
                 let server = Server::start(Config::default(), move |visit| {
                     visit.answer(status, &[&format!("Location: {location}")], "")
                 });
                 let message = Client::connect(&server, &["--transports", transport]).refused(&["refused"]);
-                assert!(
-                    message.contains(&status[..3]) && message.contains(location),
-                    "{message}"
-                );
+                assert!(message.contains(&status[..3]) && message.contains(shown), "{message}");
                 assert_eq!(server.shared.state().kinds.len(), 1, "nobody follows it");
             }
         }
