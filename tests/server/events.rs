@@ -13,7 +13,7 @@ use crate::runtime::Builder;
 use crate::server::{FLAVOURS, Flavour, Server, Token, options};
 use crate::session::{POLLING, Session};
 use crate::waiting::Gate;
-use crate::websocket::{Message, WebSocket};
+use crate::websocket::{Message, WebSocket, ask};
 
 #[track_caller]
 fn next(notes: &Receiver<String>) -> String {
@@ -70,6 +70,17 @@ fn a_greeting_rides_behind_the_open_packet() {
     let mut websocket = WebSocket::open(&server);
     websocket.assert_text("4hello");
     websocket.close();
+    server.finish();
+}
+
+#[test]
+fn who_is_thrown_out_at_once_was_never_let_in() {
+    let options = options().on_connected(|socket| async move { socket.abort() });
+    let server = Server::events(Flavour::Multi, Token::default(), options);
+    assert_eq!(server.get(POLLING).text(), "1");
+    let (_connection, response) = ask(&server, "/engine.io/?EIO=4&transport=websocket", &[]);
+    assert_eq!(response.status, 503, "{response:?}");
+    server.wait_for_sessions(0);
     server.finish();
 }
 
