@@ -177,6 +177,10 @@ const SCRIPTS: &[&[u8]] = &[
     // Bodies and frames that are wrong.
     &[0, 19, 0, 5, 0, 8, 0xe1, 19, 0],
     &[1, 19, 0, 15, 0xce, 19, 0],
+    // Accepted, but held back for a while, over both transports; for ever.
+    &[128, 2, 3, 0, 3, 19, 0, 8, 3, 2, 1, 19, 0, 1, 6, 19, 0, 21, 0, 7, 0, 24, 0, 19, 0],
+    &[129, 0, 3, 2, 3, 15, 0, 19, 0, 0, 3, 18, 0, 1, 1, 18, 0, 1, 6, 19, 0],
+    &[128, 0, 3, 2, 3, 24, 0, 19, 0, 24, 0, 19, 0],
     // Never accepted; refused.
     &[128, 24, 0, 19, 0],
     &[129, 2, 0, 1, 0, 19, 0],

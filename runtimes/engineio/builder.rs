@@ -105,7 +105,8 @@ impl<R: Runtime, D: Send + Sync + 'static, H: Into<Events<D>>> Builder<R, D, H> 
     /// Calls this handler with each session that was accepted, before its first message: to send something as soon as a
     /// client is there. What is queued before it waits for something rides behind the open packet.
     ///
-    /// Messages wait until it has ended. A panic in it ends the session.
+    /// Messages wait until it has ended. A panic in it ends the session. The open packet waits until it has ended or waits
+    /// itself: what computes for long, or blocks, keeps the client from its session.
     #[must_use]
     pub fn on_connected<F, Fut>(self, connected: F) -> Builder<R, D, Events<D>>
     where
@@ -137,7 +138,11 @@ impl<R: Runtime, D: Send + Sync + 'static, H: Into<Events<D>>> Builder<R, D, H> 
     }
 
     /// How many message handlers of one client run at once. They start in the order of their messages; where so many run, the
-    /// next waits, and what the client sends after it. 1: strictly one after the other.
+    /// next waits, and what the client sends after it. 1 (and 0): strictly one after the other.
+    ///
+    /// They take turns in one task, so that one which computes holds up the others, and whenever anything happens each of them
+    /// is polled: tens are fine, many thousands are slow. A client may have so many messages of
+    /// [`max_payload`](Self::max_payload) in memory, besides those that wait.
     #[must_use]
     pub fn concurrency(self, handlers: usize) -> Builder<R, D, Events<D>> {
         let mut this = self.with_events();

@@ -317,6 +317,9 @@ impl<R: Runtime, D: Send + Sync + 'static> Server<R, D> {
     /// Serves: runs `handler` for each session, with the socket to receive from. Ready when the server was
     /// [shut down](Handle::shutdown); dropping the future ends the server at once.
     ///
+    /// What a handler sends before it waits for something rides behind the open packet, which waits that long: what computes
+    /// for long at first, or blocks, keeps the client from its session.
+    ///
     /// A handler that returns has dropped its socket, which closes the session. It is not cancelled when the client
     /// leaves: `recv` returns `None`, and the handler comes to its own end. An error goes to the log. A panic ends its
     /// session and no other.

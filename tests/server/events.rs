@@ -13,7 +13,7 @@ use crate::runtime::Builder;
 use crate::server::{FLAVOURS, Flavour, Server, Token, options};
 use crate::session::{POLLING, Session};
 use crate::waiting::Gate;
-use crate::websocket::{Message, WebSocket};
+use crate::websocket::{Message, WebSocket, ask};
 
 #[track_caller]
 fn next(notes: &Receiver<String>) -> String {
@@ -74,9 +74,20 @@ fn a_greeting_rides_behind_the_open_packet() {
 }
 
 #[test]
+fn who_is_thrown_out_at_once_was_never_let_in() {
+    let options = options().on_connected(|socket| async move { socket.abort() });
+    let server = Server::events(Flavour::Multi, Token::default(), options);
+    assert_eq!(server.get(POLLING).text(), "1");
+    let (_connection, response) = ask(&server, "/engine.io/?EIO=4&transport=websocket", &[]);
+    assert_eq!(response.status, 503, "{response:?}");
+    server.wait_for_sessions(0);
+    server.finish();
+}
+
+#[test]
 fn nothing_comes_before_the_handler_of_the_beginning_has_ended() {
     for flavour in FLAVOURS {
-        for concurrency in [1, 8] {
+        for concurrency in [0, 1, usize::MAX] {
             let gated = Gated::new(options(), concurrency);
             let server = Server::events(flavour, Token::default(), gated.options);
             let session = Session::open(&server);

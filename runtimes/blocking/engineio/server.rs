@@ -132,8 +132,9 @@ impl<D: Send + Sync + 'static, H: Into<Events<D>>> Builder<D, H> {
         }
     }
 
-    /// How many message handlers of one client run at once, each on a thread of its own. 1: strictly one after the other. With
-    /// more, they are started in the order of their messages, but which thread is faster is the system's business.
+    /// How many message handlers of one client run at once, each on a thread of its own: so many threads any client can
+    /// occupy. 1 (and 0): strictly one after the other. With more, they are started in the order of their messages, but which
+    /// thread is faster is the system's business.
     pub fn concurrency(self, handlers: usize) -> Builder<D, Events<D>> {
         Builder {
             builder: self.builder.concurrency(handlers),

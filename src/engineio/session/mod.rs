@@ -59,8 +59,9 @@ enum Stall {
 ///   without a cause do nothing.
 /// - [`poll_transmit`](Self::poll_transmit), [`poll_event`](Self::poll_event), [`poll_timeout`](Self::poll_timeout):
 ///   what the session wants. Ask until the answer is `None`.
-/// - [`accept`](Self::accept), [`refuse`](Self::refuse), [`send`](Self::send), [`close`](Self::close),
-///   [`abort`](Self::abort), [`discard_input`](Self::discard_input): the application's commands.
+/// - [`accept`](Self::accept), [`accept_held`](Self::accept_held), [`release`](Self::release), [`refuse`](Self::refuse),
+///   [`send`](Self::send), [`close`](Self::close), [`abort`](Self::abort), [`discard_input`](Self::discard_input): the
+///   application's commands.
 /// - getters.
 ///
 /// The order of calls between two of these never changes what anything means. Time must not run backwards, but for the
@@ -170,8 +171,12 @@ impl Session {
 
     /// The same, but nothing goes out before [`release`](Self::release), so that what the application sends first rides behind
     /// the open packet too.
+    ///
+    /// All times run from here, as after [`accept`](Self::accept): a session that nobody releases ends for want of a pong, and
+    /// one that is [closed](Self::close) meanwhile after [`Config::close_timeout`]. A client whose session ends before it was
+    /// released is told the end only.
     pub fn accept_held(&mut self, now: Instant) {
-        self.held = self.phase == Phase::Accepting;
+        self.held |= self.phase == Phase::Accepting;
         self.accept(now);
     }
 
@@ -213,7 +218,8 @@ impl Session {
 
     /// Sends a noop, which means nothing to the client: a poll that waits is answered with it, or it is one more frame on
     /// the WebSocket. For what lies in between, such as a proxy that wants to see something. Does nothing where the
-    /// session is not open, where no poll waits or has an answer already, and while a WebSocket is being tried.
+    /// session is not open or was not [released](Self::release), where no poll waits or has an answer already, and while a
+    /// WebSocket is being tried.
     pub fn send_noop(&mut self) {
         if self.phase == Phase::Open && !self.held {
             match self.path {
@@ -585,6 +591,7 @@ impl Session {
         );
         assert_eq!(self.closed.is_some(), self.phase == Phase::Closed);
         assert!(!self.held || matches!(self.phase, Phase::Open | Phase::Closing));
+        assert!(!self.held || self.wants_open, "something went out that was held back");
         assert!(self.get.is_none() || self.path != Path::WebSocket);
         assert!(
             self.get.is_none() || self.path != Path::Probed,

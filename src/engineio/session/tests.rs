@@ -236,10 +236,44 @@ fn what_is_held_back_can_be_aborted() {
     scene.session.abort(scene.now);
     assert_eq!(scene.payload(0), "1");
     assert!(scene.session.is_finished());
-    // Nothing is held where nothing was accepted.
+    // Nothing is held where nothing could be accepted.
     scene.session.accept_held(scene.now);
     scene.session.release();
     assert!(scene.session.is_finished());
+}
+
+#[test]
+fn what_is_held_back_stays_so_until_it_is_released() {
+    let mut scene = newborn(config(), Carrier::Request(ReqId(0)));
+    scene.session.accept_held(scene.now);
+    scene.session.accept_held(scene.now);
+    scene.session.accept(scene.now);
+    assert_eq!(scene.answer(0), None);
+    scene.session.release();
+    assert_eq!(scene.payload(0), OPEN);
+}
+
+#[test]
+fn nothing_is_held_back_for_ever() {
+    for (closing, reason) in [(false, PingTimeout), (true, ServerDisconnect)] {
+        let mut scene = newborn(config(), Carrier::Request(ReqId(0)));
+        scene.session.accept_held(scene.now);
+        scene.send("a");
+        if closing {
+            scene.session.close(scene.now);
+        }
+        while scene.session.closed().is_none() {
+            assert_eq!(scene.answer(0), None);
+            scene.now = scene
+                .session
+                .poll_timeout()
+                .expect("a session that lives has a deadline");
+            scene.session.handle_timeout(scene.now);
+        }
+        assert_eq!(scene.payload(0), "1");
+        assert_eq!(scene.events(), [closed(reason, 0, 1)]);
+        assert!(scene.session.is_finished());
+    }
 }
 
 #[test]

@@ -69,6 +69,8 @@ struct World {
     /// Nothing was wanted for a while since the last ping that was alone.
     stalled: bool,
     opened: bool,
+    /// Accepted, but not released.
+    held: bool,
     /// Towards the client: all messages that `send` took, and how many of them were handed over and confirmed.
     sent: Vec<Data>,
     handed: usize,
@@ -128,6 +130,7 @@ impl World {
             probe_answered: false,
             stalled: false,
             opened: false,
+            held: false,
             sent: Vec::new(),
             handed: 0,
             confirmed: 0,
@@ -154,6 +157,10 @@ impl World {
     fn step(&mut self, operation: u8, detail: u8) {
         let small = usize::from(detail % 4) + 1;
         match operation % 28 {
+            0 if detail % 4 == 3 => {
+                self.held |= self.session.phase() == Phase::Accepting;
+                self.session.accept_held(self.now);
+            }
             0 => self.session.accept(self.now),
             1 => self.command(detail),
             2..=4 => (0..small).for_each(|_| self.send(detail)),
@@ -210,6 +217,10 @@ impl World {
                 self.said.clear();
             }
             5 => self.session.send_noop(),
+            6 => {
+                self.held = false;
+                self.session.release();
+            }
             _ => self.take_unsent(),
         }
     }
@@ -282,7 +293,9 @@ impl World {
     // ---- the wire ----
 
     fn input(&mut self, input: Input) -> Result<(), Violation> {
-        self.session.handle_input(self.now, input)
+        let result = self.session.handle_input(self.now, input);
+        self.note_release();
+        result
     }
 
     fn request(&mut self) -> ReqId {
@@ -415,6 +428,7 @@ impl World {
         if result.is_ok() {
             assert_eq!(self.ws, WebSocket::None, "two WebSockets");
             assert!(self.config.upgrades && self.session.phase() == Phase::Open && !self.upgraded);
+            assert!(self.opened, "a client that was told no id");
             self.ws = WebSocket::Open;
             self.ws_unused = true;
             self.probe_answered = false;
@@ -591,6 +605,7 @@ impl World {
 
     /// A packet went to the client.
     fn carried(&mut self, packet: &Packet) {
+        assert!(!self.held, "{packet:?} was held back");
         match packet {
             Packet::Open(_) => {
                 assert!(!self.opened, "opened twice");
@@ -622,6 +637,11 @@ impl World {
 
     // ---- the account ----
 
+    /// The end of what is held back is told at once.
+    fn note_release(&mut self) {
+        self.held &= self.session.closed().is_none();
+    }
+
     fn note_end(&mut self) {
         if let Some(closed) = self.session.closed() {
             match self.closed {
@@ -637,6 +657,8 @@ impl World {
 
     fn check(&mut self) {
         self.note_end();
+        self.note_release();
+        assert!(!self.held || !self.session.is_writable());
         self.stalled |= !self.session.wants_input();
         assert_eq!(self.session.sent(), self.handed as u64);
         assert_eq!(self.session.is_finished(), self.session.poll_timeout().is_none());
