@@ -1,22 +1,15 @@
 // One engine.io-client session on one of three transport plans, where every wait has a deadline.
 import { Socket } from "engine.io-client";
 
-export const PATIENCE_MS = 20_000;
+import { PATIENCE_MS, within } from "./deadline.mjs";
+
+export { PATIENCE_MS, within };
 
 const PLANS = {
   polling: { transports: ["polling"], upgrade: false },
   websocket: { transports: ["websocket"] },
   upgrade: { transports: ["polling", "websocket"] },
 };
-
-/** Rejects with a sentence naming `what` if `promise` has not settled in time. */
-export function within(what, promise, ms = PATIENCE_MS) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not within ${ms} ms: ${what}`)), ms);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
 
 export class Session {
   #inbox = [];

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { io } from "socket.io-client";
 
+import { PATIENCE_MS, within } from "./deadline.mjs";
+
 const [url, plan = "upgrade"] = process.argv.slice(2);
-const PATIENCE_MS = 20_000;
 const TRANSPORTS = { polling: ["polling"], websocket: ["websocket"], upgrade: ["polling", "websocket"] };
 const options = {
   transports: TRANSPORTS[plan],
@@ -12,15 +13,6 @@ const options = {
   reconnectionDelay: 1000,
   reconnectionDelayMax: 1000,
 };
-
-/** Rejects with a sentence naming `what` if nothing has come in time. */
-function within(what, promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not within ${PATIENCE_MS} ms: ${what}`)), PATIENCE_MS);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
 
 const once = (socket, event) =>
   within(event, new Promise((resolve) => socket.once(event, (...args) => resolve(args))));

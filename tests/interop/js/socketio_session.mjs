@@ -2,18 +2,11 @@
 import { io } from "socket.io-client";
 import msgpack from "socket.io-msgpack-parser";
 
-export const PATIENCE_MS = 20_000;
+import { PATIENCE_MS, within } from "./deadline.mjs";
+
+export { PATIENCE_MS, within };
 
 const TRANSPORTS = { polling: ["polling"], websocket: ["websocket"], upgrade: ["polling", "websocket"] };
-
-/** Rejects with a sentence naming `what` if nothing has come in time. */
-export function within(what, promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not within ${PATIENCE_MS} ms: ${what}`)), PATIENCE_MS);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
 
 /** The arguments of the next event of this name. */
 export const once = (socket, event) =>

@@ -1,9 +1,11 @@
 // One session of engine.io-client@3 on one of four plans of transports, where every wait has a deadline.
 import { createRequire } from "node:module";
 
-const connect = createRequire(import.meta.url)("engine.io-client");
+import { within } from "../../interop/js/deadline.mjs";
 
-const PATIENCE_MS = 20_000;
+export { within };
+
+const connect = createRequire(import.meta.url)("engine.io-client");
 
 export const PLANS = {
   polling: { transports: ["polling"] },
@@ -11,15 +13,6 @@ export const PLANS = {
   "websocket in base64": { transports: ["websocket"], forceBase64: true },
   upgrade: {},
 };
-
-/** Rejects with a sentence naming `what` if `promise` has not settled in time. */
-export function within(what, promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not within ${PATIENCE_MS} ms: ${what}`)), PATIENCE_MS);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
 
 export class Session {
   #inbox = [];
